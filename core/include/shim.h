@@ -1,0 +1,67 @@
+/*
+ * How the shim is called and spoken to.
+ *
+ *   tscompose-shim run --program FILE --run-dir DIR --id ID [--keep]
+ *                      [--fd SLOT=N]... [--relay PROTO,N,ADDRESS,PORT]...
+ *
+ * File descriptor 3 is the launch connection, a connected stream socket. `--fd` names inherited descriptors
+ * (namespaces to join). `--relay` gives a bound socket of the host that holds a published port: listening for
+ * tcp, bound for udp; what arrives there is relayed to ADDRESS:PORT inside the container's network
+ * namespace. DIR (tmpfs) holds:
+ *
+ *   lock     flock()ed exclusively while the shim lives: a free lock means that nobody supervises
+ *   status   one line of JSON, replaced by rename(2) at each change (below)
+ *   sock     the control socket (stream)
+ *   rootfs   mount point of the root file system; empty as seen from the host
+ *
+ * The life of a launch: the shim takes the lock, performs PREPARE (its own network namespace exists from then on,
+ * reachable as /proc/SHIM/ns/net), reports state "creating", clones the first process, which performs LAUNCH up to EXEC
+ * and waits; the shim reports "created" and waits for `start`; then EXEC happens and the shim reports "running".
+ * Unless --keep is given, the end of the launch connection before `start` undoes everything.
+ * When the container has ended for good the shim takes its lines out of the name tables, sends
+ * the netfilter message, removes its cgroups, writes the final status and exits. A launch that fails reports state "created" with `error` set,
+ * and the shim exits.
+ *
+ * Launch connection and control socket speak the same lines. Requests:
+ *
+ *   start                    open the gate
+ *   netfilter HEX            a netlink batch that the shim sends to nfnetlink of the host when it ends
+ *   stop [SIGNAL GRACE_MS]   no restart any more; signal, then SIGKILL after the grace; answered when stopped
+ *   kill SIGNAL              send a signal to the first process; SIGKILL ends every process of the container
+ *   pause | unpause          freezer
+ *   watch                    from now on a `status` line at each change, first the present one
+ *   names                    read the name tables and rewrite the hosts file now; answered when done
+ *   health                   run the health check now
+ *   resize ROWS COLUMNS      of the container's terminal
+ *   attach STDIN LOGS        the connection becomes a framed stream; STDIN 1: its input goes to the container
+ *   ping
+ *
+ * Each is answered by `ok` or `error ERRNO\tSTEP\tPATH`; `status JSON` lines may come in between. The launch connection
+ * is watched from the beginning. After `attach` is answered, both directions are frames of one type byte, three zero
+ * bytes, a big-endian 32-bit length and that many bytes: 0 input, 1 standard output, 2 standard error,
+ * 3 resize (two big-endian 16-bit numbers), 4 end of input, 5 exit code (32-bit, from the shim, then it closes).
+ *
+ * Status: {"version":1,"id":ID,"state":"creating|created|running|paused|restarting|stopped","shim":PID,
+ * "shimStart":TICKS,"pid":PID or 0,"pidStart":TICKS,"startedAt":"RFC 3339 with nanoseconds" or "","finishedAt":…,
+ * "exitCode":N (128+signal when killed),"signal":N,"oomKilled":bool,"restarts":N,"stopRequested":bool,
+ * "health":null or {"status":"starting|healthy|unhealthy","failing":N,"log":[{"start":…,"end":…,"exitCode":N,"output":"…"}] (last five)},
+ * "error":null or {"errno":N,"step":"NAME of the launch step","path":"…","message":"…"}}
+ * TICKS are field 22 of /proc/PID/stat: a process is its pid and its start time.
+ *
+ * A name table, RUN/networks/NETWORK/names, has a line `CONTAINER ADDRESS NAME...` per endpoint and address; it is replaced by rename(2) under
+ * flock() on the file `lock` beside it. The shim watches the directory, keeps the hosts file right (rewritten in place,
+ * the inode is bind-mounted) and answers DNS from the same lines. It reads the tables before it answers `start`.
+ *
+ *   tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--fd SLOT=N]...
+ *
+ * joins the namespaces that NAMESPACES names, through a pidfd of PID, performs the LAUNCH steps that make sense for one
+ * more process, and becomes the terminal or pipe relay of that process; exits with its code (126 not executable, 127 not found).
+ */
+#ifndef TSC_SHIM_H
+#define TSC_SHIM_H
+
+#define TSC_LAUNCH_FD 3
+
+enum tsc_frame { TSC_FRAME_INPUT, TSC_FRAME_OUTPUT, TSC_FRAME_ERROR, TSC_FRAME_RESIZE, TSC_FRAME_END, TSC_FRAME_EXIT };
+
+#endif

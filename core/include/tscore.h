@@ -1,0 +1,62 @@
+/*
+ * The whole ABI of libtscore.so, which the TypeScript side loads with koffi. Across it go integers, strings,
+ * file descriptors and byte buffers. Every function returns 0 or -errno and fills `reterr` on failure.
+ * No function forks without exec, changes the working directory, umask or credentials of the process;
+ * one that enters a network namespace has left it again when it returns. All may be called from several threads.
+ */
+#ifndef TSC_CORE_H
+#define TSC_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TSC_API __attribute__((visibility("default")))
+
+struct tsc_error {
+    int32_t code;   /* errno */
+    char step[64];  /* what was being done, for example "bind port" */
+    char path[512]; /* to which object */
+};
+
+/* --- processes --- */
+
+/* Starts `path` detached from the caller (an orphan, session of its own): `fds[n]` becomes descriptor n there, -1 is
+ * /dev/null; all others are closed. Returns its pid. */
+TSC_API int tsc_spawn(const char *path, const char *const argv[], const char *const envp[], const int32_t *fds,
+                      int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr);
+/* Replaces the calling process; signal dispositions and mask are put back to the default, standard descriptors to blocking. */
+TSC_API int tsc_exec(const char *path, const char *const argv[], const char *const envp[], struct tsc_error *reterr);
+TSC_API int tsc_socket_pair(int32_t ret_fds[2], struct tsc_error *reterr);
+/* Sends a signal to the process that has this pid and this start time (field 22 of its stat); -ESRCH for any other. */
+TSC_API int tsc_signal(int32_t pid, uint64_t start_ticks, int32_t signal, struct tsc_error *reterr);
+TSC_API int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd, struct tsc_error *reterr);
+TSC_API int tsc_open_fd(const char *path, int32_t flags, int32_t *ret_fd, struct tsc_error *reterr);
+TSC_API int tsc_close(int32_t fd);
+
+/* --- locks: flock() on a file that is made when missing --- */
+
+/* exclusive 0/1; wait 0: -EWOULDBLOCK when somebody has it, 1: blocks (call it asynchronously). */
+TSC_API int tsc_lock(const char *path, int32_t exclusive, int32_t wait, int32_t *ret_fd, struct tsc_error *reterr);
+/* 1 when somebody holds the lock of an existing file exclusively, 0 when not or no such file. */
+TSC_API int tsc_lock_is_held(const char *path, struct tsc_error *reterr);
+
+/* --- network --- */
+
+/* Sends a batch of netlink messages (protocol NETLINK_ROUTE or NETLINK_NETFILTER) inside the network namespace `netns`
+ * (a path; NULL for the caller's own) and reads answers until each message with NLM_F_ACK or NLM_F_DUMP is done.
+ * Answers are copied to `reply`. On failure `ret_failed_seq` is the nlmsg_seq that the kernel refused and reterr->path its extended message. */
+TSC_API int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length, uint8_t *reply,
+                        size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq, struct tsc_error *reterr);
+/* Binds (and for tcp and sctp listens on) a host port, in the caller's namespace. protocol: IPPROTO_*. address: text, "" for all of IPv4 and IPv6. port 0: any.
+ * Returns the socket and the port. */
+TSC_API int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd, int32_t *ret_port,
+                       struct tsc_error *reterr);
+
+/* --- files --- */
+
+/* Makes what was written to the file system of `path` durable. */
+TSC_API int tsc_sync_filesystem(const char *path, struct tsc_error *reterr);
+/* Removes a tree without following symbolic links or leaving its file system; a missing one is fine. */
+TSC_API int tsc_remove_tree(const char *path, struct tsc_error *reterr);
+
+#endif
