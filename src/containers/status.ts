@@ -1,0 +1,185 @@
+// The state of a container: the shim's status line, checked against its lock and this boot.
+import type { Context } from '../state/context.ts';
+import { asArray, asBoolean, asNumber, asObject, asString, type JsonObject } from '../state/decode.ts';
+import { containerFiles } from '../state/layout.ts';
+import { readRecord, readTextIfPresent } from '../state/record.ts';
+
+/** What the shim writes (shim.h), and `lost`: its shim died without a last word. */
+export type State = 'creating' | 'created' | 'running' | 'paused' | 'restarting' | 'stopped' | 'lost';
+
+/** Docker's words for the same, as `ps` shows them. */
+export type DockerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
+
+export interface HealthProbe {
+  readonly start: string;
+  readonly end: string;
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+export interface Health {
+  readonly status: 'starting' | 'healthy' | 'unhealthy';
+  readonly failing: number;
+  /** The last five, oldest first. */
+  readonly log: readonly HealthProbe[];
+}
+
+/** Which launch step failed. */
+export interface LaunchFailure {
+  readonly errno: number;
+  readonly step: string;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface Status {
+  readonly id: string;
+  readonly state: State;
+  /** Pid and start time (field 22 of /proc/PID/stat) of the shim; 0 when there is none. */
+  readonly shim: number;
+  readonly shimStart: number;
+  /** The container's first process as the host sees it; 0 when there is none. */
+  readonly pid: number;
+  readonly pidStart: number;
+  /** RFC 3339 with nanoseconds, or empty. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  /** 128 + signal when it was killed. */
+  readonly exitCode: number;
+  readonly signal: number;
+  readonly oomKilled: boolean;
+  readonly restarts: number;
+  readonly stopRequested: boolean;
+  readonly health: Health | null;
+  readonly error: LaunchFailure | null;
+}
+
+/** Exit code of a container whose end nobody saw, for example because the machine went down. */
+export const UNKNOWN_EXIT_CODE = 255;
+
+/** Reads the state of a container; never asks a process. A container that was never launched is `created`. */
+export function readStatus(ctx: Context, id: string): Status {
+  const files = containerFiles(ctx.layout, id);
+  const status = readRecord(files.status, decodeStatus);
+  if (status === undefined) return withoutStatusFile(id, readTextIfPresent(files.launched) !== undefined);
+  if (isFinal(status) || ctx.core.lockIsHeld(files.lock)) return status;
+  // The shim may have written its last word and gone between the two looks.
+  const again = readRecord(files.status, decodeStatus) ?? status;
+  return isFinal(again) ? again : abandoned(again);
+}
+
+/** The word that `ps` shows. */
+export function dockerState(status: Status): DockerState {
+  switch (status.state) {
+    case 'creating':
+    case 'created':
+      return 'created';
+    case 'stopped':
+      return 'exited';
+    case 'lost':
+      return 'dead';
+    default:
+      return status.state;
+  }
+}
+
+/** Whether processes of the container may be alive under a shim. */
+export function isAlive(status: Status): boolean {
+  return status.state === 'running' || status.state === 'paused' || status.state === 'restarting';
+}
+
+function isFinal(status: Status): boolean {
+  return status.state === 'stopped' || (status.state === 'created' && status.error !== null);
+}
+
+// A launch that nobody finished never ran the program: the container is as it was made.
+function abandoned(status: Status): Status {
+  const state = status.state === 'creating' || status.state === 'created' ? 'created' : 'lost';
+  const exitCode = state === 'lost' ? UNKNOWN_EXIT_CODE : 0;
+  return { ...status, state, exitCode, shim: 0, shimStart: 0 };
+}
+
+function withoutStatusFile(id: string, launched: boolean): Status {
+  return {
+    id,
+    state: launched ? 'stopped' : 'created',
+    shim: 0,
+    shimStart: 0,
+    pid: 0,
+    pidStart: 0,
+    startedAt: '',
+    finishedAt: '',
+    exitCode: launched ? UNKNOWN_EXIT_CODE : 0,
+    signal: 0,
+    oomKilled: false,
+    restarts: 0,
+    stopRequested: false,
+    health: null,
+    error: null,
+  };
+}
+
+const STATES = ['creating', 'created', 'running', 'paused', 'restarting', 'stopped'] as const;
+
+/** Checks a status line of the shim; throws TypeError naming the field that is wrong. */
+export function decodeStatus(value: unknown): Status {
+  const o = asObject(value, 'status');
+  const state = STATES.find((known) => known === o.state);
+  if (state === undefined) throw new TypeError(`state ${String(o.state)} is not known`);
+  return {
+    id: asString(o.id, 'id'),
+    state,
+    ...processes(o),
+    startedAt: asString(o.startedAt, 'startedAt'),
+    finishedAt: asString(o.finishedAt, 'finishedAt'),
+    exitCode: asNumber(o.exitCode, 'exitCode'),
+    signal: asNumber(o.signal, 'signal'),
+    oomKilled: asBoolean(o.oomKilled, 'oomKilled'),
+    restarts: asNumber(o.restarts, 'restarts'),
+    stopRequested: asBoolean(o.stopRequested, 'stopRequested'),
+    health: o.health === null ? null : decodeHealth(o.health),
+    error: o.error === null ? null : decodeFailure(o.error),
+  };
+}
+
+function processes(o: JsonObject) {
+  return {
+    shim: asNumber(o.shim, 'shim'),
+    shimStart: asNumber(o.shimStart, 'shimStart'),
+    pid: asNumber(o.pid, 'pid'),
+    pidStart: asNumber(o.pidStart, 'pidStart'),
+  };
+}
+
+const HEALTH = ['starting', 'healthy', 'unhealthy'] as const;
+
+function decodeHealth(value: unknown): Health {
+  const o = asObject(value, 'health');
+  const status = HEALTH.find((known) => known === o.status);
+  if (status === undefined) throw new TypeError(`health ${String(o.status)} is not known`);
+  return {
+    status,
+    failing: asNumber(o.failing, 'health.failing'),
+    log: asArray(o.log, 'health.log', decodeProbe),
+  };
+}
+
+function decodeProbe(value: unknown, what: string): HealthProbe {
+  const o = asObject(value, what);
+  return {
+    start: asString(o.start, `${what}.start`),
+    end: asString(o.end, `${what}.end`),
+    exitCode: asNumber(o.exitCode, `${what}.exitCode`),
+    output: asString(o.output, `${what}.output`),
+  };
+}
+
+function decodeFailure(value: unknown): LaunchFailure {
+  const o = asObject(value, 'error');
+  return {
+    errno: asNumber(o.errno, 'error.errno'),
+    step: asString(o.step, 'error.step'),
+    path: asString(o.path, 'error.path'),
+    message: asString(o.message, 'error.message'),
+  };
+}

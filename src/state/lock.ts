@@ -1,0 +1,60 @@
+// Locks between processes: flock() on files of the run directory, gone with the process that holds them.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Core } from '../../core/index.ts';
+import { ComposeError } from '../errors.ts';
+
+export interface LockOptions {
+  readonly exclusive: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Called once when somebody else has the lock and we start to wait. */
+  readonly onWait?: (() => void) | undefined;
+}
+
+/** Runs `fn` while holding a lock; ComposeError `interrupted` when `signal` aborts the wait. */
+export async function withLock<T>(
+  core: Core,
+  path: string,
+  options: LockOptions,
+  fn: () => Promise<T> | T,
+): Promise<T> {
+  const fd = await acquire(core, path, options);
+  try {
+    return await fn();
+  } finally {
+    core.close(fd);
+  }
+}
+
+async function acquire(
+  core: Core,
+  path: string,
+  { exclusive, signal, onWait }: LockOptions,
+): Promise<number> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  const fd = core.lock(path, { exclusive });
+  if (fd !== undefined) return fd;
+  onWait?.();
+  return unlessAborted(core, core.lockWait(path, { exclusive }), signal);
+}
+
+// The blocked flock() itself cannot be called off: when it succeeds after all, the lock is given back.
+function unlessAborted(
+  core: Core,
+  pending: Promise<number>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  if (signal === undefined) return pending;
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      pending.then(
+        (fd) => core.close(fd),
+        () => undefined,
+      );
+      reject(new ComposeError('interrupted', 'interrupted while another command held the lock'));
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    pending.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,91 @@
+// Atomic files: a reader sees the old content or the new one, never half of either.
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ComposeError } from '../errors.ts';
+import type { Context } from './context.ts';
+
+export interface WriteOptions {
+  /** Permission bits of the file; 0o600 unless told. */
+  readonly mode?: number;
+}
+
+/** Replaces a JSON file atomically; missing directories are made with mode 0711. */
+export function writeRecord(path: string, value: unknown, options?: WriteOptions): void {
+  writeAtomically(path, `${JSON.stringify(value)}\n`, options);
+}
+
+/** Replaces a file atomically; durable only after `syncRecords`. */
+export function writeAtomically(
+  path: string,
+  content: string | Uint8Array,
+  options: WriteOptions = {},
+): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeMakingParent(temporary, content, options.mode ?? 0o600);
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw writeError(path, cause);
+  }
+}
+
+function writeMakingParent(path: string, content: string | Uint8Array, mode: number): void {
+  try {
+    writeFileSync(path, content, { mode });
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    writeFileSync(path, content, { mode });
+  }
+}
+
+/** Reads a JSON file; undefined when it does not exist, ComposeError `state-corrupt` when it cannot be understood. */
+export function readRecord<T>(path: string, decode: (value: unknown) => T): T | undefined {
+  const text = readTextIfPresent(path);
+  if (text === undefined) return undefined;
+  try {
+    return decode(JSON.parse(text));
+  } catch (cause) {
+    throw new ComposeError('state-corrupt', `cannot understand ${path}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'the file was damaged or written by a newer version; remove the object it belongs to',
+    });
+  }
+}
+
+/** Reads a text file; undefined when it does not exist. */
+export function readTextIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
+    throw new ComposeError('system', `cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Makes everything that was written under the state directory durable, in one go: call it once a command. */
+export function syncRecords(ctx: Context): void {
+  ctx.core.syncFilesystem(ctx.layout.stateDir);
+}
+
+function writeError(path: string, cause: unknown): ComposeError {
+  const errno = errnoOf(cause);
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return new ComposeError('disk-full', `no space left to write ${path}`, { cause });
+  }
+  if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') {
+    const hint = 'run as root, or choose a writable directory with --state-dir';
+    return new ComposeError('system', `not allowed to write ${path}`, { cause, hint });
+  }
+  return new ComposeError('system', `cannot write ${path}: ${messageOf(cause)}`, { cause });
+}
+
+function errnoOf(cause: unknown): string | undefined {
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
