@@ -12,16 +12,21 @@
 
 #define TSC_API __attribute__((visibility("default")))
 
+/* Raised with every change of a prototype; the binding refuses another library than its own. */
+#define TSC_ABI_VERSION 1
+
 struct tsc_error {
     int32_t code;   /* errno */
     char step[64];  /* what was being done, for example "bind port" */
     char path[512]; /* to which object */
 };
 
+TSC_API int tsc_abi_version(void);
+
 /* --- processes --- */
 
-/* Starts `path` detached from the caller (an orphan, session of its own): `fds[n]` becomes descriptor n there, -1 is
- * /dev/null; all others are closed. Returns its pid. */
+/* Starts `path` detached from the caller (an orphan, session of its own, in directory /): `fds[n]` becomes descriptor
+ * n there, -1 is /dev/null; all others are closed. Returns its pid. */
 TSC_API int tsc_spawn(const char *path, const char *const argv[], const char *const envp[], const int32_t *fds,
                       int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr);
 /* Replaces the calling process; signal dispositions and mask are put back to the default, standard descriptors to blocking. */
@@ -35,16 +40,21 @@ TSC_API int tsc_close(int32_t fd);
 
 /* --- locks: flock() on a file that is made when missing --- */
 
-/* exclusive 0/1; wait 0: -EWOULDBLOCK when somebody has it, 1: blocks (call it asynchronously). */
-TSC_API int tsc_lock(const char *path, int32_t exclusive, int32_t wait, int32_t *ret_fd, struct tsc_error *reterr);
-/* 1 when somebody holds the lock of an existing file exclusively, 0 when not or no such file. */
+/* exclusive 0/1; -EWOULDBLOCK when somebody has it. */
+TSC_API int tsc_lock(const char *path, int32_t exclusive, int32_t *ret_fd, struct tsc_error *reterr);
+/* Begins to wait: the socket `ret_notice` delivers one byte, an errno or 0, once the lock is had, and from then on
+ * `ret_fd` belongs to the caller. Closing the socket before gives up; what it waited for is then let go by itself. */
+TSC_API int tsc_lock_wait(const char *path, int32_t exclusive, int32_t *ret_fd, int32_t *ret_notice,
+                          struct tsc_error *reterr);
+/* 1 when somebody holds the lock of an existing file exclusively, 0 when not or no such file. For an instant it has the
+ * lock itself, shared: who must not fail then takes it with waiting. */
 TSC_API int tsc_lock_is_held(const char *path, struct tsc_error *reterr);
 
 /* --- network --- */
 
 /* Sends a batch of netlink messages (protocol NETLINK_ROUTE or NETLINK_NETFILTER) inside the network namespace `netns`
  * (a path; NULL for the caller's own) and reads answers until each message with NLM_F_ACK or NLM_F_DUMP is done.
- * Answers are copied to `reply`. On failure `ret_failed_seq` is the nlmsg_seq that the kernel refused and reterr->path its extended message. */
+ * Answers are copied to `reply`; -EMSGSIZE when they need more, `ret_length` bytes. On failure `ret_failed_seq` is the nlmsg_seq that the kernel refused and reterr->path its extended message. */
 TSC_API int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length, uint8_t *reply,
                         size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq, struct tsc_error *reterr);
 /* Binds (and for tcp and sctp listens on) a host port, in the caller's namespace. protocol: IPPROTO_*. address: text, "" for all of IPv4 and IPv6. port 0: any.
