@@ -1,0 +1,413 @@
+// Checks a document against compose.schema.json and words what is wrong with it.
+import { type ErrorCode, InternalError } from '../errors.ts';
+import { nameHint, nearest, synonymOf, typeHint } from './hints.ts';
+import { SCHEMA_TABLE } from './validator.generated.ts';
+
+export type PathStep = string | number;
+
+/** One violation of the schema, at a place in the document. */
+export interface SchemaIssue {
+  readonly path: readonly PathStep[];
+  /** The keyword of the schema that was violated. */
+  readonly keyword: string;
+  readonly message: string;
+  readonly code: ErrorCode;
+  readonly hint?: string;
+  /** The mistake is in the key that the path ends with, not in its value. */
+  readonly onKey?: boolean;
+}
+
+/** One place of the schema; all branches of a choice together, because they differ in type. */
+interface Row {
+  /** Accepted types, a sum of the bits in TYPE. */
+  readonly types: number;
+  readonly properties: Readonly<Record<string, Row>> | undefined;
+  readonly patterns: readonly { readonly name: RegExp; readonly row: Row }[];
+  /** No keys beside those of properties and patterns. */
+  readonly closed: boolean;
+  readonly required: readonly string[];
+  readonly items: Row | undefined;
+  readonly unique: boolean;
+  readonly enum: readonly string[] | undefined;
+  readonly pattern: RegExp | undefined;
+  readonly minimum: number | undefined;
+  readonly maximum: number | undefined;
+  /** A good value, as it is written in YAML. */
+  readonly example: string | undefined;
+}
+
+/** A row as the generated table has it: other rows by number, expressions as text, defaults left out. */
+interface StoredRow extends Partial<Omit<Row, 'properties' | 'patterns' | 'items' | 'pattern'>> {
+  readonly types: number;
+  readonly properties?: Readonly<Record<string, number>>;
+  readonly patterns?: readonly (readonly [string, number])[];
+  readonly items?: number;
+  readonly pattern?: string;
+}
+
+const TYPE = { null: 1, boolean: 2, integer: 4, fraction: 8, string: 16, array: 32, object: 64, any: 127 };
+const NONE: readonly never[] = [];
+const DOCUMENT = linkRows(JSON.parse(SCHEMA_TABLE) as readonly StoredRow[]);
+
+/** Joins the rows; each refers only to earlier ones, and the last is the document. */
+function linkRows(stored: readonly StoredRow[]): Row {
+  const rows: Row[] = [];
+  const expressions = new Map<string, RegExp>();
+  const expression = (text: string): RegExp => {
+    const made = expressions.get(text) ?? new RegExp(text, 'u');
+    expressions.set(text, made);
+    return made;
+  };
+  const row = (number: number): Row => {
+    const found = rows[number];
+    if (!found) throw new InternalError(`row ${number} of the schema is missing`);
+    return found;
+  };
+  for (const entry of stored) {
+    rows.push({
+      types: entry.types,
+      properties: entry.properties && linkProperties(entry.properties, row),
+      patterns:
+        entry.patterns?.map(([name, number]) => ({ name: expression(name), row: row(number) })) ?? NONE,
+      closed: entry.closed === true,
+      required: entry.required ?? NONE,
+      items: entry.items === undefined ? undefined : row(entry.items),
+      unique: entry.unique === true,
+      enum: entry.enum,
+      pattern: entry.pattern === undefined ? undefined : expression(entry.pattern),
+      minimum: entry.minimum,
+      maximum: entry.maximum,
+      example: entry.example,
+    });
+  }
+  return row(rows.length - 1);
+}
+
+function linkProperties(
+  numbers: Readonly<Record<string, number>>,
+  row: (number: number) => Row,
+): Record<string, Row> {
+  const properties: Record<string, Row> = Object.create(null);
+  for (const name of Object.keys(numbers)) properties[name] = row(numbers[name] ?? -1);
+  return properties;
+}
+
+/** Everything in which a document (JSON values, after interpolation) breaks the schema, in its order. */
+export function validateDocument(value: unknown): readonly SchemaIssue[] {
+  const check = new Check();
+  check.document(value);
+  return check.issues;
+}
+
+/** A path as messages show it, for example `services.web.ports[0]`. */
+export function formatPath(path: readonly PathStep[]): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else text += text === '' ? step : `.${step}`;
+  }
+  return text;
+}
+
+class Check {
+  readonly issues: SchemaIssue[] = [];
+  readonly #path: PathStep[] = [];
+  /** The rows above the current one, the document's first. */
+  readonly #above: Row[] = [];
+
+  document(value: unknown): void {
+    if (isMapping(value) && this.#firstFormat(value)) return;
+    this.#value(value, DOCUMENT);
+  }
+
+  #value(value: unknown, row: Row): void {
+    const type = typeOf(value);
+    if ((row.types & type) === 0) this.#wrongType(value, row);
+    else if (type === TYPE.string) {
+      if (row.enum !== undefined || row.pattern !== undefined) this.#string(value as string, row);
+    } else if (type === TYPE.object) this.#mapping(value as Record<string, unknown>, row);
+    else if (type === TYPE.array) this.#list(value as readonly unknown[], row);
+    else if (row.minimum !== undefined && (type & (TYPE.integer | TYPE.fraction)) !== 0) {
+      this.#number(value as number, row, row.minimum);
+    }
+  }
+
+  #mapping(value: Readonly<Record<string, unknown>>, row: Row): void {
+    for (const key of row.required) if (!Object.hasOwn(value, key)) this.#missingKey(key, row);
+    if (row.properties === undefined && row.patterns.length === 0) return;
+    for (const key of Object.keys(value)) {
+      const next = row.properties?.[key] ?? rowByPattern(key, row);
+      if (next !== undefined) this.#step(key, value[key], next, row);
+      else if (row.closed) this.#unknownKey(key, row);
+    }
+  }
+
+  #list(value: readonly unknown[], row: Row): void {
+    const { items } = row;
+    if (items) for (let index = 0; index < value.length; index++) this.#step(index, value[index], items, row);
+    if (row.unique) this.#repeats(value);
+  }
+
+  #step(key: PathStep, value: unknown, next: Row, row: Row): void {
+    this.#path.push(key);
+    this.#above.push(row);
+    this.#value(value, next);
+    this.#above.pop();
+    this.#path.pop();
+  }
+
+  #string(value: string, row: Row): void {
+    if (row.enum && !row.enum.includes(value)) {
+      this.#report('enum', 'invalid-value', `must be one of ${listed(row.enum)}, not ${quoted(value)}`, {
+        hint: nearest(value, row.enum, (word) => `did you mean ${word}?`),
+      });
+    }
+    if (row.pattern !== undefined && !row.pattern.test(value)) {
+      this.#report('pattern', 'invalid-value', `has the invalid value ${quoted(value)}`, {
+        hint:
+          row.example === undefined
+            ? `it has to match ${row.pattern.source}`
+            : `accepted are for example ${row.example}`,
+      });
+    }
+  }
+
+  #number(value: number, row: Row, minimum: number): void {
+    const { maximum } = row;
+    if (value >= minimum && (maximum === undefined || value <= maximum)) return;
+    const range = maximum === undefined ? `at least ${minimum}` : `between ${minimum} and ${maximum}`;
+    this.#report(value < minimum ? 'minimum' : 'maximum', 'invalid-value', `must be ${range}, not ${value}`);
+  }
+
+  #repeats(value: readonly unknown[]): void {
+    if (value.length < 2) return;
+    const seen = new Map<string, number>();
+    value.forEach((item, index) => {
+      const key = identity(item);
+      const first = seen.get(key);
+      if (first === undefined) seen.set(key, index);
+      else this.#repeated(index, first);
+    });
+  }
+
+  #repeated(index: number, first: number): void {
+    const list = formatPath(this.#path);
+    this.issues.push({
+      path: [...this.#path, index],
+      keyword: 'uniqueItems',
+      code: 'invalid-value',
+      message: `${list}[${index}] is the same as ${list}[${first}]; entries of this list may not repeat`,
+      hint: 'remove one of them',
+    });
+  }
+
+  #missingKey(key: string, row: Row): void {
+    const example = row.properties?.[key]?.example;
+    this.#report('required', 'missing-key', `needs the key ${quoted(key)}`, {
+      hint: `add it${example === undefined ? '' : `, for example \`${key}: ${example}\``}`,
+      onKey: typeof this.#path.at(-1) === 'string',
+    });
+  }
+
+  #wrongType(value: unknown, row: Row): void {
+    const list = this.#above.at(-1);
+    const key = typeof this.#path.at(-1) === 'string' ? this.#path.at(-1) : this.#path.at(-2);
+    const example = row.example ?? list?.example;
+    const { string, array, object, any } = TYPE;
+    this.#report('type', 'wrong-type', `must be ${expected(row)}, not ${described(value)}`, {
+      hint: typeHint(value, {
+        key: typeof key === 'string' ? key : undefined,
+        inList: typeof this.#path.at(-1) === 'number',
+        string: (row.types & string) !== 0,
+        list: (row.types & array) !== 0,
+        mapping: (row.types & object) !== 0 && row.types !== any,
+        example,
+      }),
+    });
+  }
+
+  #unknownKey(key: string, row: Row): void {
+    this.#path.push(key);
+    const place = this.#path.length === 1 ? 'a Compose file' : formatPath(this.#path.slice(0, -1));
+    if (row.properties) {
+      this.#report(
+        'additionalProperties',
+        'unknown-key',
+        `is not known: ${place} has no key ${quoted(key)}`,
+        {
+          hint: this.#keyHint(key, row),
+          onKey: true,
+        },
+      );
+    } else {
+      const { message, hint } = nameHint(key);
+      this.#report('additionalProperties', 'invalid-value', message, { hint, onKey: true });
+    }
+    this.#path.pop();
+  }
+
+  /** The key that was probably meant, or the place where this one belongs. */
+  #keyHint(key: string, row: Row): string {
+    const known = Object.keys(row.properties ?? {});
+    const guess = (word: string): string => `did you mean \`${word}\`?`;
+    const meant = synonymOf(key, known, (word) => `\`${word}\` is the key for that`);
+    return (
+      nearest(key, known, guess, 0) ??
+      meant ??
+      this.#placeOf(key, row) ??
+      nearest(key, known, guess) ??
+      ownKeys(known)
+    );
+  }
+
+  #placeOf(key: string, row: Row): string | undefined {
+    for (let level = this.#above.length - 1; level >= 0; level--) {
+      if (this.#above[level]?.properties?.[key] === undefined) continue;
+      const parent = formatPath(this.#path.slice(0, level));
+      return `\`${key}\` belongs ${parent === '' ? 'at the top of the file' : `directly into ${parent}`}; indent it less`;
+    }
+    const inner = this.#below(key, row);
+    return inner === undefined ? undefined : `\`${key}\` belongs under \`${inner}\``;
+  }
+
+  /** Dotted path to the nearest section below the row that has the key. */
+  #below(key: string, row: Row): string | undefined {
+    let level: readonly { readonly path: string; readonly row: Row }[] = [{ path: '', row }];
+    for (let depth = 0; depth < 3; depth++) {
+      level = level.flatMap((entry) =>
+        Object.entries(entry.row.properties ?? {}).map(([name, inner]) => ({
+          path: entry.path === '' ? name : `${entry.path}.${name}`,
+          row: inner,
+        })),
+      );
+      const found = level.find((entry) => entry.row.properties?.[key] !== undefined);
+      if (found) return found.path;
+    }
+    return undefined;
+  }
+
+  /** Files of the first format have their services at the top level: one mistake, not one for each. */
+  #firstFormat(value: Readonly<Record<string, unknown>>): boolean {
+    const names = Object.keys(value).filter(
+      (key) => DOCUMENT.properties?.[key] === undefined && looksLikeService(key, value[key]),
+    );
+    const [first] = names;
+    if (first === undefined || Object.hasOwn(value, 'services')) return false;
+    this.issues.push({
+      path: [first],
+      keyword: 'additionalProperties',
+      code: 'legacy-format',
+      message: `${listed(names)} ${names.length === 1 ? 'stands' : 'stand'} at the top level, where services are not looked for`,
+      hint: 'indent services under `services:`; a file of the first format is read when it is called fig.yml, or with --legacy',
+      onKey: true,
+    });
+    this.#value(Object.fromEntries(Object.entries(value).filter(([key]) => !names.includes(key))), DOCUMENT);
+    return true;
+  }
+
+  #report(
+    keyword: string,
+    code: ErrorCode,
+    predicate: string,
+    more: { readonly hint?: string | undefined; readonly onKey?: boolean } = {},
+  ): void {
+    const subject = this.#path.length === 0 ? 'the document' : formatPath(this.#path);
+    this.issues.push({
+      path: [...this.#path],
+      keyword,
+      code,
+      message: `${subject} ${predicate}`,
+      ...(more.hint === undefined ? {} : { hint: more.hint }),
+      ...(more.onKey ? { onKey: true } : {}),
+    });
+  }
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function rowByPattern(key: string, row: Row): Row | undefined {
+  for (const pattern of row.patterns) if (pattern.name.test(key)) return pattern.row;
+  return undefined;
+}
+
+function looksLikeService(name: string, value: unknown): boolean {
+  if (name.startsWith('x-') || !isMapping(value)) return false;
+  const service = DOCUMENT.properties?.services?.patterns[0]?.row.properties;
+  return Object.keys(value).some((key) => service?.[key] !== undefined);
+}
+
+function typeOf(value: unknown): number {
+  if (value === null) return TYPE.null;
+  if (typeof value === 'string') return TYPE.string;
+  if (typeof value === 'boolean') return TYPE.boolean;
+  if (typeof value === 'number') return typeOfNumber(value);
+  if (Array.isArray(value)) return TYPE.array;
+  return typeof value === 'object' && !(value instanceof Date) ? TYPE.object : 0;
+}
+
+function typeOfNumber(value: number): number {
+  if (!Number.isFinite(value)) return 0;
+  return Number.isInteger(value) ? TYPE.integer : TYPE.fraction;
+}
+
+/** Equal for values that are equal as JSON, whatever the order of their keys. */
+function identity(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return `${typeof value} ${value}`;
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    isMapping(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+  );
+}
+
+/** What a row accepts, in words; strings are not named where they only stand for what a variable may hold. */
+function expected(row: Row): string {
+  const { types } = row;
+  const has = (bit: number): boolean => (types & bit) !== 0;
+  const words = [];
+  if (row.enum) words.push(listed(row.enum));
+  else if (has(TYPE.string) && types !== (TYPE.string | TYPE.boolean)) words.push('a string');
+  if (has(TYPE.array)) words.push('a list');
+  if (has(TYPE.object)) words.push('a mapping');
+  if (has(TYPE.fraction)) words.push('a number');
+  else if (has(TYPE.integer)) words.push(`an integer${range(row)}`);
+  if (has(TYPE.boolean)) words.push('true or false');
+  if (has(TYPE.null)) words.push('empty');
+  return joined(words);
+}
+
+function range({ minimum, maximum }: Row): string {
+  if (minimum === undefined) return '';
+  return maximum === undefined ? ` of at least ${minimum}` : ` between ${minimum} and ${maximum}`;
+}
+
+function described(value: unknown): string {
+  if (value === null || value === undefined) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'number') return `the number ${value}`;
+  if (typeof value === 'boolean') return `the boolean ${value}`;
+  if (typeof value === 'string') return 'a string';
+  return value instanceof Date ? 'a timestamp' : 'a mapping';
+}
+
+function ownKeys(known: readonly string[]): string {
+  if (known.length > 12) return 'keys of your own have to start with `x-`';
+  return `known are ${joined(
+    known.map((key) => `\`${key}\``),
+    'and',
+  )}`;
+}
+
+function quoted(text: string): string {
+  const short = text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  return JSON.stringify(short);
+}
+
+function listed(values: readonly string[]): string {
+  return joined(values.slice(0, 12).map(quoted));
+}
+
+function joined(words: readonly string[], word = 'or'): string {
+  if (words.length < 2) return words.join('');
+  return `${words.slice(0, -1).join(', ')} ${word} ${words.at(-1)}`;
+}
