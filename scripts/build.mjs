@@ -1,0 +1,147 @@
+// Builds everything into dist/: `node scripts/build.mjs [--no-types] [--no-core] [--clean]`.
+//
+//   dist/tscompose.cjs   the command: a launcher that loads the bundle through V8's code cache
+//   dist/cli-HASH.cjs    the whole command line in one file; modules in it run when they are first needed
+//   dist/index.js        the TypeScript API; dist/types its declarations
+//   dist/core/           libtscore.so and tscompose-shim
+//
+// Files are put in place by rename, the launcher last, so that a command that starts meanwhile works.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const options = new Set(process.argv.slice(2));
+const KEEP_OLD_BUNDLES_MS = 60_000;
+
+function run(command, ...args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (error) throw new Error(`${command} cannot be run: ${error.message}`);
+  if (status !== 0) throw new Error(`${[command, ...args].join(' ')} failed`);
+}
+
+function place(name, content, mode = 0o644) {
+  const target = join(dist, name);
+  const temporary = `${target}.${process.pid}`;
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(temporary, content);
+  chmodSync(temporary, mode);
+  renameSync(temporary, target);
+}
+
+function buildCore() {
+  run('make', '-s', '-C', 'core', '-j2');
+  for (const name of ['libtscore.so', 'tscompose-shim']) {
+    const built = join(root, 'core/build', name);
+    if (!existsSync(built)) continue;
+    const temporary = join(dist, 'core', `${name}.${process.pid}`);
+    mkdirSync(dirname(temporary), { recursive: true });
+    copyFileSync(built, temporary);
+    chmodSync(temporary, 0o755);
+    renameSync(temporary, join(dist, 'core', name));
+  }
+}
+
+// A room that is not written yet fails when it is called, not the whole build.
+const unfinished = {
+  name: 'unfinished',
+  setup(build) {
+    build.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir }) => {
+      if (existsSync(join(resolveDir, path))) return undefined;
+      console.warn(`not there yet: ${join(resolveDir, path)}`);
+      return { path: join(resolveDir, path), namespace: 'unfinished' };
+    });
+    build.onLoad({ filter: /.*/, namespace: 'unfinished' }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${path} is not written yet`)})`,
+    }));
+  },
+};
+
+const common = {
+  plugins: [unfinished],
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  write: false,
+  logLevel: 'warning',
+};
+
+/** A chunk of C++ cannot be bundled: koffi stays a package that is found at run time. */
+async function bundleCli() {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: ['src/main.ts'],
+    format: 'cjs',
+    external: ['koffi'],
+    // Without import() in the output the code cache covers all of it.
+    supported: { 'dynamic-import': false },
+    define: { TSCOMPOSE_VERSION: JSON.stringify(version), 'import.meta.url': '__url' },
+  });
+  return outputFiles[0].contents;
+}
+
+async function bundleApi() {
+  if (!existsSync(join(root, 'src/index.ts'))) return;
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: ['src/index.ts'],
+    format: 'esm',
+    packages: 'external',
+    define: { TSCOMPOSE_VERSION: JSON.stringify(version) },
+  });
+  place('index.js', outputFiles[0].contents);
+}
+
+function commandNames() {
+  const table = readFileSync(join(root, 'src/cli/commands.ts'), 'utf8');
+  return [...table.matchAll(/^ {2}'?([\w-]+)'?: \(\) => import\(/gm)].map(([, name]) => name);
+}
+
+function placeLauncher(bundle) {
+  const launcher = readFileSync(join(root, 'src/launcher.cjs'), 'utf8')
+    .replace('@BUNDLE@', bundle)
+    .replace('@COMMANDS@', commandNames().join(' '));
+  place('tscompose.cjs', launcher, 0o755);
+}
+
+function removeOldBundles(current) {
+  for (const name of readdirSync(dist)) {
+    const stale = /^cli-\w+\.cjs$/.test(name) && name !== current;
+    if (stale && Date.now() - statSync(join(dist, name)).mtimeMs > KEEP_OLD_BUNDLES_MS)
+      rmSync(join(dist, name));
+  }
+}
+
+async function main() {
+  if (options.has('--clean')) rmSync(dist, { recursive: true, force: true });
+  for (const generator of ['build-schema.mjs', 'build-syscalls.mjs']) {
+    if (existsSync(join(root, 'scripts', generator))) run(process.execPath, join('scripts', generator));
+  }
+  if (!options.has('--no-core')) buildCore();
+  const cli = await bundleCli();
+  const bundle = `cli-${createHash('sha256').update(cli).digest('hex').slice(0, 12)}.cjs`;
+  place(bundle, cli);
+  await bundleApi();
+  if (!options.has('--no-types')) run('npx', '--no-install', 'tsc', '-p', 'tsconfig.build.json');
+  placeLauncher(bundle);
+  removeOldBundles(bundle);
+}
+
+await main();

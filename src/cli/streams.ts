@@ -1,0 +1,33 @@
+// Writing to the standard streams without loading Node's stream classes, which cost start-up time.
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+
+/** The reader of standard output or standard error went away. */
+export class BrokenPipe extends Error {}
+
+/** Writes everything, also to a pipe that somebody set to non-blocking. */
+export function writeAll(fd: number, text: string | Uint8Array): void {
+  let rest: Uint8Array = typeof text === 'string' ? Buffer.from(text) : text;
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EPIPE') throw new BrokenPipe();
+      if (code !== 'EAGAIN') throw error;
+      waitAWhile();
+    }
+  }
+}
+
+/** There is no synchronous poll() in Node; a full non-blocking pipe is rare and drains soon. */
+function waitAWhile(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+}
+
+const DESCRIPTORS = { stdin: 0, stdout: 1, stderr: 2 } as const;
+export type StandardStream = keyof typeof DESCRIPTORS;
+
+export function isTerminal(stream: StandardStream): boolean {
+  return isatty(DESCRIPTORS[stream]);
+}

@@ -1,0 +1,14 @@
+// How the tests run: files in parallel, the built command made once before all of them.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // Containers, mounts and networks are the machine's: two files at once is what a small one bears.
+    maxWorkers: 2,
+    chaiConfig: { truncateThreshold: 400 },
+  },
+});
