@@ -169,7 +169,7 @@ export interface Wanted {
 export function typeHint(value: unknown, wanted: Wanted): string | undefined {
   if (value === null) return emptyHint(wanted);
   if (wanted.string && (typeof value === 'number' || typeof value === 'boolean')) {
-    return `quote it: ${wanted.inList ? '- ' : keyPrefix(wanted)}"${value}"${durationHint(value, wanted)}`;
+    return unitHint(value, wanted) ?? `quote it: ${wanted.inList ? '- ' : keyPrefix(wanted)}"${value}"`;
   }
   if (isMapping(value) && wanted.inList && wanted.string) return mappingEntryHint(value);
   if (typeof value === 'string' && wanted.list && !wanted.string) return listHint(value, wanted);
@@ -186,9 +186,11 @@ function emptyHint(wanted: Wanted): string {
   return wanted.example === undefined ? cure : `${cure}; ${exampleHint(wanted)}`;
 }
 
-function durationHint(value: number | boolean, wanted: Wanted): string {
-  const unit = /^"?\d+[a-z]+"?$/.exec(wanted.example ?? '');
-  return typeof value === 'number' && unit ? `, with a unit as in ${wanted.example}` : '';
+/** Durations are strings because they have units; a bare number of them means nothing. */
+function unitHint(value: number | boolean, wanted: Wanted): string | undefined {
+  const unit = /^"?\d+([mu]?s|h)"?$/.exec(wanted.example ?? '')?.[1];
+  if (unit === undefined || typeof value === 'boolean') return undefined;
+  return `write it with a unit, for example ${keyPrefix(wanted)}${value}${unit}`;
 }
 
 function mappingEntryHint(value: Readonly<Record<string, unknown>>): string {

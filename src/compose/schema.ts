@@ -202,7 +202,8 @@ class Check {
   }
 
   #missingKey(key: string, row: Row): void {
-    const example = row.properties?.[key]?.example;
+    const wanted = row.properties?.[key];
+    const example = wanted?.example ?? wanted?.enum?.[0];
     this.#report('required', 'missing-key', `needs the key ${quoted(key)}`, {
       hint: `add it${example === undefined ? '' : `, for example \`${key}: ${example}\``}`,
       onKey: typeof this.#path.at(-1) === 'string',
@@ -210,18 +211,17 @@ class Check {
   }
 
   #wrongType(value: unknown, row: Row): void {
-    const list = this.#above.at(-1);
-    const key = typeof this.#path.at(-1) === 'string' ? this.#path.at(-1) : this.#path.at(-2);
-    const example = row.example ?? list?.example;
+    const inList = typeof this.#path.at(-1) === 'number';
+    const key = this.#path.at(inList ? -2 : -1);
     const { string, array, object, any } = TYPE;
     this.#report('type', 'wrong-type', `must be ${expected(row)}, not ${described(value)}`, {
       hint: typeHint(value, {
         key: typeof key === 'string' ? key : undefined,
-        inList: typeof this.#path.at(-1) === 'number',
+        inList,
         string: (row.types & string) !== 0,
         list: (row.types & array) !== 0,
         mapping: (row.types & object) !== 0 && row.types !== any,
-        example,
+        example: row.example ?? (inList ? this.#above.at(-1)?.example : undefined),
       }),
     });
   }

@@ -231,7 +231,7 @@ describe('wrong types', () => {
     [
       'healthcheck: { interval: 30 }',
       'services.web.healthcheck.interval must be a string, not the number 30',
-      'with a unit',
+      'with a unit, for example interval: 30s',
     ],
     [
       'logging: { options: { a: true } }',
