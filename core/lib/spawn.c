@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fd.h"
 #include "syscalls.h"
 
 #define STACK_SIZE (64U * 1024U)
@@ -160,11 +161,11 @@ static void ignore_again(const sigset_t *ignored) {
     }
 }
 
-static void make_standard_blocking(void) {
+/* Node makes them close-on-exec when it starts, and non-blocking when it uses them. */
+static void hand_over_standard_fds(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        int flags = fcntl(fd, F_GETFL);
-        if (flags >= 0 && (flags & O_NONBLOCK))
-            (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+        (void)tsc_fd_set_cloexec(fd, false);
+        (void)tsc_fd_set_nonblocking(fd, false);
     }
 }
 
@@ -172,7 +173,7 @@ int tsc_exec(const char *path, const char *const argv[], const char *const envp[
     sigset_t none, before, ignored;
     int saved;
 
-    make_standard_blocking();
+    hand_over_standard_fds();
     ignored = stop_ignoring();
     sigemptyset(&none);
     (void)pthread_sigmask(SIG_SETMASK, &none, &before);

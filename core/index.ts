@@ -1,0 +1,408 @@
+// The binding of libtscore.so: the only file that knows koffi. Loading happens at the first call.
+import { existsSync, constants as fileConstants } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { getSystemErrorMap } from 'node:util';
+import { ComposeError, InternalError } from '../src/errors.ts';
+
+/** The version of the ABI (tscore.h) that this file binds. */
+export const ABI_VERSION = 1;
+
+/** The functions of tscore.h as koffi reads them, by the name without prefix. */
+export const PROTOTYPES = {
+  abi_version: 'int tsc_abi_version(void)',
+  spawn:
+    'int tsc_spawn(const char *path, const char **argv, const char **envp, const int32_t *fds, int32_t fd_count, int32_t *ret_pid, void *reterr)',
+  exec: 'int tsc_exec(const char *path, const char **argv, const char **envp, void *reterr)',
+  socket_pair: 'int tsc_socket_pair(int32_t *ret_fds, void *reterr)',
+  signal: 'int tsc_signal(int32_t pid, uint64_t start_ticks, int32_t signal, void *reterr)',
+  memfd:
+    'int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd, void *reterr)',
+  open_fd: 'int tsc_open_fd(const char *path, int32_t flags, int32_t *ret_fd, void *reterr)',
+  close: 'int tsc_close(int32_t fd)',
+  lock: 'int tsc_lock(const char *path, int32_t exclusive, int32_t *ret_fd, void *reterr)',
+  lock_wait:
+    'int tsc_lock_wait(const char *path, int32_t exclusive, int32_t *ret_fd, int32_t *ret_notice, void *reterr)',
+  lock_is_held: 'int tsc_lock_is_held(const char *path, void *reterr)',
+  netlink:
+    'int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length, uint8_t *reply, size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq, void *reterr)',
+  listen:
+    'int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd, int32_t *ret_port, void *reterr)',
+  sync_filesystem: 'int tsc_sync_filesystem(const char *path, void *reterr)',
+  remove_tree: 'int tsc_remove_tree(const char *path, void *reterr)',
+  layer_open:
+    'int tsc_layer_open(const char *directory, const char *prefix, uint32_t flags, uint64_t limit, void *ret_layer, void *reterr)',
+  layer_write: 'int tsc_layer_write(void *layer, const uint8_t *tar, size_t length, void *reterr)',
+  layer_finish:
+    'int tsc_layer_finish(void *layer, const char **lower, uint64_t *ret_bytes, uint64_t *ret_entries, void *reterr)',
+  layer_free: 'void tsc_layer_free(void *layer)',
+} as const satisfies Record<string, string>;
+
+export type CoreFunction = keyof typeof PROTOTYPES;
+
+export interface SystemErrorDetails {
+  readonly errno: number;
+  /** What was being done, for example `bind port`. */
+  readonly step: string;
+  /** To which object. */
+  readonly path: string;
+  /** The nlmsg_seq of the netlink message that the kernel refused. */
+  readonly sequence?: number;
+}
+
+/** A system call that failed in the core; the cause of a ComposeError with code `system`. */
+export class SystemError extends Error {
+  readonly errno: number;
+  /** For example `ENOENT`. */
+  readonly errnoName: string;
+  readonly step: string;
+  readonly path: string;
+  readonly sequence: number | undefined;
+
+  constructor({ errno, step, path, sequence }: SystemErrorDetails) {
+    super(describeErrno(errno));
+    this.name = 'SystemError';
+    this.errno = errno;
+    this.errnoName = nameOfErrno(errno);
+    this.step = step;
+    this.path = path;
+    this.sequence = sequence;
+  }
+}
+
+/** The name of the errno behind an error that the core threw, or undefined for any other error. */
+export function errnoOf(error: unknown): string | undefined {
+  const cause = error instanceof ComposeError ? error.cause : error;
+  return cause instanceof SystemError ? cause.errnoName : undefined;
+}
+
+export interface LockOptions {
+  readonly exclusive: boolean;
+  /** Ends the wait with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The kernel's services, see tscore.h. All throw ComposeError `system` with a SystemError as its cause. */
+export interface Core {
+  /** Path of the static tscompose-shim. */
+  readonly shimPath: string;
+  /** Starts a program that is nobody's child, in directory /; -1 in `fds` is /dev/null. Returns its pid. */
+  spawn(path: string, argv: readonly string[], env: Environment, fds: readonly number[]): number;
+  /** Replaces this process; returns only by throwing. */
+  exec(path: string, argv: readonly string[], env: Environment): never;
+  socketPair(): [number, number];
+  /** Signals exactly the process with this pid and start time (field 22 of its stat); ESRCH for any other. */
+  signal(pid: number, startTicks: number | bigint, signal: number): void;
+  /** A sealed memory file, positioned at its start. */
+  memfd(name: string, bytes: Uint8Array): number;
+  openFd(path: string, flags?: number): number;
+  close(fd: number): void;
+  /** The descriptor that holds the lock, or undefined when somebody else has it. */
+  lock(path: string, options: { readonly exclusive: boolean }): number | undefined;
+  lockWait(path: string, options: LockOptions): Promise<number>;
+  lockIsHeld(path: string): boolean;
+  /** Sends netlink messages inside the network namespace at the path `netns` and returns the answers but for acks. */
+  netlink(protocol: number, netns: string | undefined, request: Uint8Array): Uint8Array;
+  /** Holds a host port; `''` is every address of both families, port 0 any free one. */
+  listen(protocol: number, address: string, port: number): { fd: number; port: number };
+  syncFilesystem(path: string): void;
+  syncFilesystemAsync(path: string): Promise<void>;
+  removeTree(path: string): void;
+  removeTreeAsync(path: string): Promise<void>;
+  /** Unpacks a tar archive that is written piece by piece; nothing is made outside `directory`. */
+  openLayer(directory: string, options: LayerOptions): Layer;
+}
+
+export interface LayerOptions {
+  /** Put before every name of the archive. */
+  readonly prefix?: string;
+  /** Any of LAYER_FLAGS, added. */
+  readonly flags: number;
+  /** Bytes that may be unpacked, 0 for no limit. */
+  readonly limit: number;
+}
+
+/** TSC_LAYER_* of tscore.h. */
+export const LAYER_FLAGS = { whiteouts: 1, userXattr: 2, owners: 4, noDevices: 8, follow: 16 } as const;
+
+/** A layer being unpacked: one call at a time; `free` in every case, when no call is under way. */
+export interface Layer {
+  write(tar: Uint8Array): Promise<void>;
+  /** `lower`: the directories of the layers below, top first. */
+  finish(lower: readonly string[]): Promise<{ readonly bytes: number; readonly entries: number }>;
+  free(): void;
+}
+
+type NativeFunction = {
+  (...args: unknown[]): number;
+  async(...args: unknown[]): void;
+};
+interface NativeLibrary {
+  func(prototype: string): NativeFunction;
+}
+
+const ERROR_SIZE = 4 + 64 + 512;
+const REPLY_SIZE = 32 * 1024;
+const NOTICE_LOST = constants.errno.EIO;
+const { O_RDONLY } = fileConstants;
+
+/** The typed functions of libtscore.so; neither it nor koffi is loaded before the first call of one. */
+export function openCore(): Core {
+  const native = lazyLibrary();
+  return {
+    get shimPath() {
+      return corePath('tscompose-shim');
+    },
+    ...processFunctions(native),
+    ...lockFunctions(native),
+    ...networkFunctions(native),
+    ...fileFunctions(native),
+    ...layerFunctions(native),
+  };
+}
+
+type Native = (name: CoreFunction) => NativeFunction;
+
+function processFunctions(native: Native) {
+  return {
+    spawn(path, argv, env, fds) {
+      const pid = new Int32Array(1);
+      const targets = Int32Array.from(fds);
+      call(native, 'spawn', path, [...argv, null], listEnvironment(env), targets, targets.length, pid);
+      return only(pid);
+    },
+    exec(path, argv, env) {
+      call(native, 'exec', path, [...argv, null], listEnvironment(env));
+      throw new InternalError('exec returned');
+    },
+    socketPair() {
+      const pair = new Int32Array(2);
+      call(native, 'socket_pair', pair);
+      return [pair[0] ?? -1, pair[1] ?? -1];
+    },
+    signal: (pid, startTicks, signal) => void call(native, 'signal', pid, startTicks, signal),
+    memfd: (name, bytes) => callForFd(native, 'memfd', name, bytes, bytes.length),
+    openFd: (path, flags = O_RDONLY) => callForFd(native, 'open_fd', path, flags),
+    close(fd) {
+      const result = native('close')(fd);
+      if (result < 0) throw systemError({ errno: -result, step: 'close', path: `descriptor ${fd}` });
+    },
+  } satisfies Partial<Core>;
+}
+
+function lockFunctions(native: Native) {
+  return {
+    lock(path, { exclusive }) {
+      try {
+        return callForFd(native, 'lock', path, Number(exclusive));
+      } catch (error) {
+        if (errnoOf(error) === 'EAGAIN') return undefined;
+        throw error;
+      }
+    },
+    async lockWait(path, { exclusive, signal }) {
+      signal?.throwIfAborted();
+      const fd = new Int32Array(1);
+      const notice = new Int32Array(1);
+      call(native, 'lock_wait', path, Number(exclusive), fd, notice);
+      const errno = await readNotice(only(notice), signal);
+      if (errno !== 0) throw systemError({ errno, step: 'lock', path });
+      return only(fd);
+    },
+    lockIsHeld: (path) => call(native, 'lock_is_held', path) === 1,
+  } satisfies Partial<Core>;
+}
+
+function networkFunctions(native: Native) {
+  return {
+    netlink: (protocol, netns, request) =>
+      exchange(native('netlink'), { protocol, netns: netns ?? null, request }, REPLY_SIZE),
+    listen(protocol, address, port) {
+      const fd = new Int32Array(1);
+      const bound = new Int32Array(1);
+      call(native, 'listen', protocol, address, port, fd, bound);
+      return { fd: only(fd), port: only(bound) };
+    },
+  } satisfies Partial<Core>;
+}
+
+function fileFunctions(native: Native) {
+  return {
+    syncFilesystem: (path) => void call(native, 'sync_filesystem', path),
+    syncFilesystemAsync: (path) => callAsync(native, 'sync_filesystem', path),
+    removeTree: (path) => void call(native, 'remove_tree', path),
+    removeTreeAsync: (path) => callAsync(native, 'remove_tree', path),
+  } satisfies Partial<Core>;
+}
+
+function layerFunctions(native: Native) {
+  return {
+    openLayer(directory, { prefix = '', flags, limit }) {
+      const pointer = new BigUint64Array(1);
+      call(native, 'layer_open', directory, prefix, flags, limit, pointer);
+      const layer = pointer[0];
+      return {
+        write: (tar) => callAsync(native, 'layer_write', layer, tar, tar.length),
+        async finish(lower) {
+          const bytes = new BigUint64Array(1);
+          const entries = new BigUint64Array(1);
+          await callAsync(native, 'layer_finish', layer, [...lower, null], bytes, entries);
+          return { bytes: Number(bytes[0]), entries: Number(entries[0]) };
+        },
+        free: () => void native('layer_free')(layer),
+      };
+    },
+  } satisfies Partial<Core>;
+}
+
+function call(native: Native, name: CoreFunction, ...args: unknown[]): number {
+  const error = new Uint8Array(ERROR_SIZE);
+  const result = native(name)(...args, error);
+  if (result < 0) throw systemError(decodeError(error));
+  return result;
+}
+
+function callAsync(native: Native, name: CoreFunction, ...args: unknown[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const error = new Uint8Array(ERROR_SIZE);
+    native(name).async(...args, error, (failure: unknown, result: number) => {
+      if (failure) reject(failure);
+      else if (result < 0) reject(systemError(decodeError(error)));
+      else resolve();
+    });
+  });
+}
+
+function callForFd(native: Native, name: CoreFunction, ...args: unknown[]): number {
+  const fd = new Int32Array(1);
+  call(native, name, ...args, fd);
+  return only(fd);
+}
+
+interface Exchange {
+  readonly protocol: number;
+  readonly netns: string | null;
+  readonly request: Uint8Array;
+}
+
+function exchange(
+  netlink: NativeFunction,
+  { protocol, netns, request }: Exchange,
+  capacity: number,
+): Uint8Array {
+  const error = new Uint8Array(ERROR_SIZE);
+  const reply = new Uint8Array(capacity);
+  const length = new BigUint64Array(1);
+  const sequence = new Uint32Array(1);
+  const result = netlink(protocol, netns, request, request.length, reply, capacity, length, sequence, error);
+  const needed = Number(length[0] ?? 0n);
+  if (result === -constants.errno.EMSGSIZE && needed > capacity) {
+    return exchange(netlink, { protocol, netns, request }, needed * 2);
+  }
+  if (result < 0)
+    throw systemError({ ...decodeError(error), ...(sequence[0] ? { sequence: sequence[0] } : {}) });
+  return reply.subarray(0, needed);
+}
+
+/** Resolves with the errno that the waiting thread reports; an abort closes the socket, which ends the wait there. */
+async function readNotice(fd: number, signal: AbortSignal | undefined): Promise<number> {
+  const { Socket } = await import('node:net');
+  return new Promise((resolve, reject) => {
+    const socket = new Socket({ fd, readable: true, writable: false });
+    const settle = (finish: () => void): void => {
+      signal?.removeEventListener('abort', onAbort);
+      socket.destroy();
+      finish();
+    };
+    const onAbort = (): void => settle(() => reject(signal?.reason));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.once('data', (bytes) => settle(() => resolve(bytes[0] ?? NOTICE_LOST)));
+    socket.once('error', () => settle(() => resolve(NOTICE_LOST)));
+    socket.once('end', () => settle(() => resolve(NOTICE_LOST)));
+    if (signal?.aborted) onAbort();
+  });
+}
+
+/** Binds each function at its first use: declaring all of them costs more than most commands need. */
+function lazyLibrary(): Native {
+  const bound = new Map<CoreFunction, NativeFunction>();
+  let library: NativeLibrary | undefined;
+  return (name) => {
+    const known = bound.get(name);
+    if (known) return known;
+    library ??= loadLibrary();
+    const native = library.func(PROTOTYPES[name]);
+    bound.set(name, native);
+    return native;
+  };
+}
+
+function loadLibrary(): NativeLibrary {
+  const path = corePath('libtscore.so');
+  // koffi is untyped here on purpose: its declarations would be checked, and loaded, with every command.
+  const koffi = createRequire(import.meta.url)('koffi') as { load(path: string): NativeLibrary };
+  const library = koffi.load(path);
+  const version = library.func(PROTOTYPES.abi_version)();
+  if (version !== ABI_VERSION) {
+    throw new ComposeError(
+      'system',
+      `${path} has ABI version ${version}, this program needs ${ABI_VERSION}`,
+      {
+        hint: 'install or build tscompose again: the library and the program are from different versions',
+      },
+    );
+  }
+  return library;
+}
+
+// From core/index.ts in a checkout, or from a bundle in dist/ or one directory below it.
+const CORE_DIRECTORIES = ['./build/', './core/', '../core/'];
+
+function corePath(file: string): string {
+  const override = process.env.TSCOMPOSE_CORE_DIR;
+  const candidates = override
+    ? [`${override}/${file}`]
+    : CORE_DIRECTORIES.map((directory) => fileURLToPath(new URL(directory + file, import.meta.url)));
+  const found = candidates.find((path) => existsSync(path));
+  if (found) return found;
+  throw new ComposeError('system', `cannot find ${file}, looked for ${candidates.join(', ')}`, {
+    hint: 'run `npm run build`, or install tscompose again',
+  });
+}
+
+function decodeError(bytes: Uint8Array): SystemErrorDetails {
+  const errno = new DataView(bytes.buffer).getInt32(0, true);
+  return { errno, step: decodeText(bytes.subarray(4, 68)), path: decodeText(bytes.subarray(68)) };
+}
+
+function decodeText(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(bytes.subarray(0, end < 0 ? bytes.length : end));
+}
+
+function systemError(details: SystemErrorDetails): ComposeError {
+  const cause = new SystemError(details);
+  const object = details.path === '' ? details.step : `${details.step} ${details.path}`;
+  return new ComposeError('system', `cannot ${object}: ${cause.message}`, { cause });
+}
+
+function describeErrno(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? nameOfErrno(errno);
+}
+
+function nameOfErrno(errno: number): string {
+  const entry = Object.entries(constants.errno).find(([, number]) => number === errno);
+  return entry?.[0] ?? `errno ${errno}`;
+}
+
+function listEnvironment(env: Environment): (string | null)[] {
+  const entries = Object.entries(env).filter(([, value]) => value !== undefined);
+  return [...entries.map(([name, value]) => `${name}=${value}`), null];
+}
+
+function only(values: Int32Array): number {
+  return values[0] ?? -1;
+}
