@@ -1,0 +1,150 @@
+// Findings as text: for people with a code frame, for machines as JSON, SARIF or workflow commands.
+import type { Diagnostic } from '../errors.ts';
+import { frame, oneLine, type Paint } from './frame.ts';
+import { shownName, toSarif } from './sarif.ts';
+
+export type DiagnosticFormat = 'text' | 'json' | 'sarif' | 'github';
+
+export interface RenderOptions {
+  readonly format: DiagnosticFormat;
+  /** Use terminal colours; only text has any. */
+  readonly color: boolean;
+  /** The text of a file that positions refer to, when it can be had. */
+  readonly readSource: (file: string) => string | undefined;
+  /** File names are shown relative to this absolute directory when they are below it. */
+  readonly directory?: string;
+  /** Version of this program, for SARIF. */
+  readonly version?: string;
+}
+
+/** One finding, and how many others say the same of the same place. */
+export interface Cluster {
+  readonly diagnostic: Diagnostic;
+  /** Paths of all that were put together, in order. */
+  readonly paths: readonly string[];
+}
+
+/** All findings in the wanted format; ends with a newline unless there is nothing to say. */
+export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: RenderOptions): string {
+  const clusters = cluster(diagnostics);
+  switch (options.format) {
+    case 'text':
+      return renderText(clusters, options);
+    case 'json':
+      return `${JSON.stringify(clusters.map(toJson), null, 2)}\n`;
+    case 'sarif':
+      return `${JSON.stringify(toSarif(clusters, options), null, 2)}\n`;
+    case 'github':
+      return clusters.map(({ diagnostic }) => toCommand(diagnostic, options)).join('');
+  }
+}
+
+/** Puts together what one text in the file caused in several places, through anchors, extends or replicas. */
+function cluster(diagnostics: readonly Diagnostic[]): readonly Cluster[] {
+  const byPlace = new Map<string, { diagnostic: Diagnostic; paths: string[] }>();
+  for (const diagnostic of diagnostics) {
+    const { at, code, severity, message, path } = diagnostic;
+    const place = at ? `${at.file}:${at.line}:${at.column}` : message;
+    const key = `${severity} ${code} ${place} ${withoutPath(message, path)}`;
+    const known = byPlace.get(key);
+    if (known === undefined) byPlace.set(key, { diagnostic, paths: path === undefined ? [] : [path] });
+    else if (path !== undefined && !known.paths.includes(path)) known.paths.push(path);
+  }
+  return [...byPlace.values()];
+}
+
+function withoutPath(message: string, path: string | undefined): string {
+  return path === undefined ? message : message.replaceAll(path, '').replaceAll(parentOf(path), '');
+}
+
+function parentOf(path: string): string {
+  return path.replace(/(\.[^.]*|\[\d+\])$/, '');
+}
+
+// --- text
+
+function renderText(clusters: readonly Cluster[], options: RenderOptions): string {
+  const sources = new Map<string, readonly string[] | undefined>();
+  const linesOf = (file: string): readonly string[] | undefined => {
+    if (!sources.has(file)) sources.set(file, options.readSource(file)?.split(/\r\n|\n|\r/));
+    return sources.get(file);
+  };
+  return clusters.map((entry) => textOf(entry, linesOf, options)).join('\n');
+}
+
+function textOf(
+  { diagnostic, paths }: Cluster,
+  linesOf: (file: string) => readonly string[] | undefined,
+  options: RenderOptions,
+): string {
+  const paint = painter(options.color);
+  const { severity, code, message, at, hint } = diagnostic;
+  const colour = severity === 'error' ? 'red' : 'yellow';
+  const lines = [`${paint(colour, `${severity}[${code}]`)}${paint('bold', `: ${oneLine(message)}`)}`];
+  if (at) {
+    const gutter = String(at.line + 1).length;
+    lines.push(
+      `${' '.repeat(gutter)}${paint('blue', '-->')} ${shownName(at.file, options.directory)}:${at.line}:${at.column}`,
+    );
+    lines.push(...frame(at, linesOf(at.file), { gutter, colour, paint }));
+  }
+  if (paths.length > 1) lines.push(`   also at: ${some(paths.slice(1))}`);
+  if (hint !== undefined) lines.push(`   ${paint('cyan', 'hint')}: ${oneLine(hint)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function some(paths: readonly string[]): string {
+  const shownPaths = paths.slice(0, 3).join(', ');
+  return paths.length > 3 ? `${shownPaths} and ${paths.length - 3} more places` : shownPaths;
+}
+
+const CODES: Readonly<Record<Parameters<Paint>[0], number>> = {
+  red: 31,
+  yellow: 33,
+  blue: 34,
+  cyan: 36,
+  bold: 1,
+};
+
+function painter(color: boolean): Paint {
+  return color ? (colour, text) => `\u001b[${CODES[colour]}m${text}\u001b[0m` : (_colour, text) => text;
+}
+
+// --- JSON
+
+function toJson({ diagnostic, paths }: Cluster): Readonly<Record<string, unknown>> {
+  const { severity, code, message, at, hint } = diagnostic;
+  return {
+    severity,
+    code,
+    message,
+    ...(at === undefined ? {} : { file: at.file, line: at.line, column: at.column, endColumn: at.endColumn }),
+    ...(paths.length === 0 ? {} : { path: paths[0] }),
+    ...(paths.length < 2 ? {} : { alsoAt: paths.slice(1) }),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+// --- GitHub workflow commands
+
+function toCommand(diagnostic: Diagnostic, options: RenderOptions): string {
+  const { severity, code, message, at, hint } = diagnostic;
+  const properties = {
+    ...(at === undefined
+      ? {}
+      : { file: shownName(at.file, options.directory), line: at.line, col: at.column }),
+    ...(at?.endColumn === undefined ? {} : { endColumn: at.endColumn }),
+    title: code,
+  };
+  const list = Object.entries(properties).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
+  const text = hint === undefined ? message : `${message}\nhint: ${hint}`;
+  return `::${severity} ${list.join(',')}::${escapeData(text)}\n`;
+}
+
+function escapeData(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function escapeProperty(text: string): string {
+  return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}

@@ -1,0 +1,134 @@
+// The lines of a source around a place, with carets under it, as a terminal shows them.
+import type { Position } from '../errors.ts';
+
+const TAB_WIDTH = 4;
+const MAX_WIDTH = 160;
+
+export type Colour = 'red' | 'yellow' | 'blue' | 'cyan' | 'bold';
+export type Paint = (colour: Colour, text: string) => string;
+
+export interface FrameStyle {
+  /** Columns for line numbers. */
+  readonly gutter: number;
+  readonly colour: Colour;
+  readonly paint: Paint;
+}
+
+/** One line of context on each side of the offending one; nothing when the source has no such line. */
+export function frame(at: Position, lines: readonly string[] | undefined, style: FrameStyle): string[] {
+  const text = lines?.[at.line - 1];
+  if (lines === undefined || text === undefined) return [];
+  const bar = style.paint('blue', '|');
+  const row = (number: number, content: string): string =>
+    `${style.paint('blue', String(number).padStart(style.gutter))} ${bar}${content === '' ? '' : ` ${content}`}`;
+  const { visible, offset, length } = excerpt(text, at);
+  const result = [`${' '.repeat(style.gutter)} ${bar}`];
+  const before = contextBefore(lines, at.line);
+  if (before !== undefined) result.push(row(before.number, clip(expand(before.text))));
+  result.push(row(at.line, visible));
+  result.push(
+    `${' '.repeat(style.gutter)} ${bar} ${' '.repeat(offset)}${style.paint(style.colour, '^'.repeat(length))}`,
+  );
+  const after = lines[at.line];
+  if (after !== undefined && after.trim() !== '') result.push(row(at.line + 1, clip(expand(after))));
+  return result;
+}
+
+/** The line above; when it is blank, nothing. */
+function contextBefore(lines: readonly string[], line: number): { number: number; text: string } | undefined {
+  const text = lines[line - 2];
+  return text === undefined || text.trim() === '' ? undefined : { number: line - 1, text };
+}
+
+/** The part of a line around the offending text, and where the carets go under it, in columns of a terminal. */
+function excerpt(text: string, at: Position): { visible: string; offset: number; length: number } {
+  const start = Math.min(at.column - 1, text.length);
+  const end = Math.min(Math.max(at.endColumn ?? at.column + 1, at.column + 1) - 1, text.length);
+  const before = expand(text.slice(0, start));
+  const marked = expand(text.slice(start, end), widthOf(before));
+  const after = expand(text.slice(end), widthOf(before) + widthOf(marked));
+  const offset = widthOf(before);
+  const length = Math.max(1, widthOf(marked));
+  if (offset + length <= MAX_WIDTH) return { visible: clip(before + marked + after), offset, length };
+  const kept = tail(before, 40);
+  const shortLength = Math.min(length, MAX_WIDTH - 45);
+  return { visible: clip(`…${kept}${marked}${after}`), offset: widthOf(kept) + 1, length: shortLength };
+}
+
+function clip(text: string): string {
+  let width = 0;
+  let result = '';
+  for (const { segment } of graphemes(text)) {
+    width += widthOf(segment);
+    if (width > MAX_WIDTH) return `${result}…`;
+    result += segment;
+  }
+  return result;
+}
+
+/** The end of a text that fits into some columns. */
+function tail(text: string, width: number): string {
+  const parts = [...graphemes(text)].map(({ segment }) => segment);
+  let used = 0;
+  let from = parts.length;
+  while (from > 0 && used + widthOf(parts[from - 1] ?? '') <= width) used += widthOf(parts[--from] ?? '');
+  return parts.slice(from).join('');
+}
+
+/** Tabs become spaces up to the next stop; other control characters become a visible sign. */
+function expand(text: string, from = 0): string {
+  if (!/[\p{Cc}\p{Cf}]/u.test(text)) return text;
+  let result = '';
+  let column = from;
+  for (const { segment } of graphemes(text)) {
+    const piece = segment === '\t' ? ' '.repeat(TAB_WIDTH - (column % TAB_WIDTH)) : visible(segment);
+    result += piece;
+    column += widthOf(piece);
+  }
+  return result;
+}
+
+/** Control characters and marks that turn the direction of text would make a terminal lie. */
+export function visible(text: string): string {
+  return text.replaceAll(/\p{Cc}|[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu, '\ufffd');
+}
+
+/** A text that can not leave its line or play tricks on the terminal. */
+export function oneLine(text: string): string {
+  return visible(text.replaceAll(/\s*\n\s*/g, ' '));
+}
+
+function graphemes(text: string): Iterable<{ readonly segment: string }> {
+  return new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text);
+}
+
+/** Columns that a text takes in a terminal. */
+export function widthOf(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of graphemes(text)) width += widthOfGrapheme(segment);
+  return width;
+}
+
+function widthOfGrapheme(segment: string): number {
+  if (/^\p{Mark}|^\p{Cf}/u.test(segment)) return 0;
+  if (/\p{Emoji_Presentation}|\ufe0f/u.test(segment)) return 2;
+  return isWide(segment.codePointAt(0) ?? 0) ? 2 : 1;
+}
+
+/** East Asian wide and full-width blocks. */
+function isWide(point: number): boolean {
+  if (point < 0x1100) return false;
+  return (
+    point <= 0x115f ||
+    (point >= 0x2e80 && point <= 0x303e) ||
+    (point >= 0x3041 && point <= 0xa4cf) ||
+    (point >= 0xa960 && point <= 0xa97f) ||
+    (point >= 0xac00 && point <= 0xd7a3) ||
+    (point >= 0xf900 && point <= 0xfaff) ||
+    (point >= 0xfe30 && point <= 0xfe6f) ||
+    (point >= 0xff00 && point <= 0xff60) ||
+    (point >= 0xffe0 && point <= 0xffe6) ||
+    (point >= 0x20000 && point <= 0x3fffd)
+  );
+}
