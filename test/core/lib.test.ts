@@ -36,7 +36,7 @@ afterEach(() => {
 function asBound(prototype: string): string {
   return prototype
     .replace(/\s+/g, ' ')
-    .replace(/\bstruct tsc_error \*/g, 'void *')
+    .replace(/\bstruct \w+ \*+/g, 'void *')
     .replace(/const char \*const (\w+)\[\]/g, 'const char **$1')
     .replace(/(\w+) (\w+)\[\d+\]/g, '$1 *$2');
 }
@@ -178,7 +178,7 @@ describe('exec', () => {
       ['--input-type=module', '-e', script],
       {
         encoding: 'utf8',
-        env: { ...process.env, TSCOMPOSE_CORE_DIR: new URL('../../core/build', import.meta.url).pathname },
+        env: { TSCOMPOSE_CORE_DIR: new URL('../../core/build', import.meta.url).pathname, ...process.env },
       },
     );
     expect(stderr).toBe('');
