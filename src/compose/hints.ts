@@ -214,6 +214,79 @@ function keyPrefix({ key }: Wanted): string {
   return key === undefined ? '' : `${key}: `;
 }
 
+/**
+ * The likely cure for YAML that can not be read: the parser's error code, the text, and the line (from 1)
+ * where it gave up.
+ */
+export function syntaxHint(code: string, text: string, line: number): string | undefined {
+  const lines = text.split(/\r\n|\n|\r/);
+  const here = lines[line - 1] ?? '';
+  const before = lines.slice(0, line).findLast((other) => other.trim() !== '') ?? '';
+  for (const shown of [here.slice(0, 500), before.slice(0, 500)]) {
+    const hint = LINE_HINTS.find(({ when }) => when.test(shown))?.hint;
+    if (hint !== undefined) return hint;
+  }
+  return CODE_HINTS[code];
+}
+
+/** What a line looks like that YAML stumbles over, most certain first. */
+const LINE_HINTS: readonly { readonly when: RegExp; readonly hint: string }[] = [
+  { when: /^ *\t/, hint: 'a tab indents this line; YAML only allows spaces there' },
+  { when: /^(<{7}|={7}|>{7})( |$)/, hint: 'this is the mark of a merge conflict that was not resolved' },
+  {
+    when: /[:-]\s+\{\{|[:-]\s+\{%/,
+    hint: 'this looks like a template; fill it in first, or quote the value',
+  },
+  { when: /(^|\s)[\w.-]+:\s+-\s/, hint: 'put the first dash of a list on a line of its own' },
+  { when: /(:|-)\s+[@`]/, hint: 'quote a value that starts with @ or `' },
+  { when: /(:|-)\s+%/, hint: 'quote a value that starts with %' },
+  {
+    when: /(:|-)\s+\*[^\s]*[^\w\s-]/,
+    hint: 'quote a value that starts with *; without quotes it is a reference to an anchor',
+  },
+  { when: /^\s*-?\s*[\w.-]+:[^\s/\\:]\S*\s*$/, hint: 'a space is missing after the colon' },
+  { when: /^\s*-[\w"'./]/, hint: 'a space is missing after the dash' },
+  { when: /^[^"'#]*:\s+[^"'#&*!|>{[\s][^"'#]*:\s/, hint: 'quote a value that contains a colon and a space' },
+  { when: /^\s*[\w.-]+\s*=/, hint: 'write `key: value`, or `- KEY=value` in a list' },
+  { when: /^\s*[A-Za-z_][\w.-]*\s*$/, hint: 'a colon is missing after the key, or a dash before the entry' },
+];
+
+/** By the error codes of the YAML parser. */
+const CODE_HINTS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'a tab indents this line; YAML only allows spaces there',
+  BAD_INDENT: 'keys of one mapping, and dashes of one list, have to be indented alike',
+  MISSING_CHAR: 'a quote or bracket that was opened is not closed',
+  BAD_ALIAS: 'quote a value that starts with * or &',
+  BAD_DQ_ESCAPE: 'backslashes have a meaning in double quotes; use single quotes, or double the backslash',
+  BAD_SCALAR_START: 'quote the value',
+  BLOCK_AS_IMPLICIT_KEY: 'quote a value that contains a colon and a space',
+  MULTILINE_IMPLICIT_KEY: 'a colon is missing after the key, or a quote is not closed',
+};
+
+/** What an env file that only a container sees gives it. */
+export interface ContainerFile {
+  readonly service: string;
+  readonly file: string;
+  readonly names: ReadonlySet<string>;
+}
+
+/** Why a variable is not set: it is in a file for the container, misspelt, or was never meant as one. */
+export function unsetVariableHint(
+  name: string,
+  known: readonly string[],
+  containerFiles: readonly ContainerFile[] = [],
+): string {
+  const file = containerFiles.find(({ names }) => names.has(name));
+  if (file !== undefined) {
+    return `${name} is set in ${file.file}, which only the containers of ${file.service} get; put it into .env, or give --env-file ${file.file}`;
+  }
+  const similar = name.length > 3 ? nearest(name, known, (word) => `did you mean ${word}?`, 2) : undefined;
+  return (
+    similar ??
+    `set it in .env or in the shell, or give a default: \${${name}:-…}; a literal dollar sign is written $$`
+  );
+}
+
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
