@@ -5,7 +5,7 @@ import { ALIASES, COMMANDS } from './cli/commands.ts';
 import { createContext } from './cli/context.ts';
 import { GLOBAL_OPTIONS, globalFlags } from './cli/globals.ts';
 import { nearest } from './cli/nearest.ts';
-import { BrokenPipe, writeAll } from './cli/streams.ts';
+import { BrokenPipe, isTerminal, writeAll } from './cli/streams.ts';
 import { ComposeError } from './errors.ts';
 
 /** What every command accepts besides its own options. */
@@ -20,11 +20,10 @@ export interface MainOptions {
 
 /** Runs one command line and returns the exit code; prints every error, throws none. */
 export async function main(argv: readonly string[], options: MainOptions = {}): Promise<number> {
-  const verbose = argv.includes('--verbose');
   try {
     return await dispatch(argv, options);
   } catch (error) {
-    return report(error, verbose);
+    return report(error, argv);
   }
 }
 
@@ -117,11 +116,13 @@ function warnDeprecated(context: CliContext, command: CommandSpec, given: (name:
 }
 
 /** Prints what went wrong; a closed reader needs no words, as with SIGPIPE. */
-async function report(error: unknown, verbose: boolean): Promise<number> {
+async function report(error: unknown, argv: readonly string[]): Promise<number> {
   if (error instanceof BrokenPipe) return 141;
-  const { describeError, exitCodeOf } = await import('./cli/failure.ts');
+  const { describeFailure, exitCodeOf } = await import('./cli/failure.ts');
+  const colours = isTerminal('stderr') && !process.env.NO_COLOR && !argv.includes('--no-ansi');
+  const text = await describeFailure(error, { verbose: argv.includes('--verbose'), colours });
   try {
-    writeAll(2, describeError(error, verbose));
+    writeAll(2, text);
   } catch (failure) {
     if (!(failure instanceof BrokenPipe)) throw failure;
   }

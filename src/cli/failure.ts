@@ -1,5 +1,6 @@
 // Words and exit codes for what went wrong.
-import { ComposeError, type ErrorCode, InternalError } from '../errors.ts';
+import { readFileSync } from 'node:fs';
+import { ComposeError, type Diagnostic, type ErrorCode, InternalError } from '../errors.ts';
 
 /** Codes that mean that the command line or a file is wrong, not the world. */
 const INPUT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -35,32 +36,61 @@ export function exitCodeOf(error: unknown): number {
   return INPUT_CODES.has(error.code) ? 2 : 1;
 }
 
+export interface FailureStyle {
+  /** Also say what caused it. */
+  readonly verbose: boolean;
+  readonly colours: boolean;
+}
+
 /** The whole text for the terminal; a bug says so and asks for a report. */
-export function describeError(error: unknown, verbose: boolean): string {
-  if (error instanceof ComposeError) return describeExpected(error, verbose);
-  const what = error instanceof Error ? error : new InternalError(String(error));
+export async function describeFailure(error: unknown, style: FailureStyle): Promise<string> {
+  if (error instanceof ComposeError) return describeExpected(error, style);
+  const bug = error instanceof Error ? error : new InternalError(String(error));
   return [
-    `internal error: ${what.message}`,
+    `internal error: ${bug.message}`,
     '  this is a bug of tscompose: please report it with the lines below and the compose file',
-    indent(what.stack ?? ''),
+    indent(bug.stack ?? ''),
     '',
   ].join('\n');
 }
 
-function describeExpected(error: ComposeError, verbose: boolean): string {
-  const lines = [`error: ${error.message}`];
-  if (error.at) lines.push(`  at ${error.at.file}:${error.at.line}:${error.at.column}`);
-  if (error.hint) lines.push(`  hint: ${error.hint}`);
-  if (verbose) lines.push(`  code: ${error.code}`, ...causes(error.cause));
-  return `${lines.join('\n')}\n`;
+async function describeExpected(error: ComposeError, { verbose, colours }: FailureStyle): Promise<string> {
+  const findings = error.diagnostics.length > 0 ? error.diagnostics : [asDiagnostic(error)];
+  const text = await renderFindings(findings, colours);
+  return verbose ? `${text}${causes(error.cause)}` : text;
 }
 
-function causes(cause: unknown): string[] {
+function asDiagnostic({ code, message, at, hint }: ComposeError): Diagnostic {
+  return {
+    severity: 'error',
+    code,
+    message,
+    ...(at !== undefined && { at }),
+    ...(hint !== undefined && { hint }),
+  };
+}
+
+/** Findings of the loader with code frames, for standard error. */
+export async function renderFindings(findings: readonly Diagnostic[], colours: boolean): Promise<string> {
+  const { renderDiagnostics } = await import('../compose/diagnostics.ts');
+  const directory = process.cwd();
+  return renderDiagnostics(findings, { format: 'text', color: colours, readSource, directory });
+}
+
+function readSource(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function causes(cause: unknown): string {
   const lines: string[] = [];
   for (let at = cause; at !== undefined; at = at instanceof Error ? at.cause : undefined) {
-    lines.push(`  because: ${at instanceof Error ? at.message : String(at)}`);
+    lines.push(`   because: ${at instanceof Error ? at.message : String(at)}\n`);
   }
-  return lines;
+  return lines.join('');
 }
 
 function indent(text: string): string {
