@@ -1,4 +1,4 @@
-// How the tests run: files in parallel, the built command made once before all of them.
+// How the tests run: files in parallel, on the command that `npm run build` made.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

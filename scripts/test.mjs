@@ -33,7 +33,7 @@ function run(...argv) {
   const { status } = spawnSync(process.execPath, argv, {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, TSCOMPOSE_TEST_BUILT: '1' },
+    env: { ...process.env, TSCOMPOSE_TEST_LEFTOVERS: '1' },
   });
   return status ?? 1;
 }
