@@ -69,4 +69,26 @@ TSC_API int tsc_sync_filesystem(const char *path, struct tsc_error *reterr);
 /* Removes a tree without following symbolic links or leaving its file system; a missing one is fine. */
 TSC_API int tsc_remove_tree(const char *path, struct tsc_error *reterr);
 
+/* --- layers: a tar archive unpacked beneath one directory --- */
+
+enum tsc_layer_flags {
+    TSC_LAYER_WHITEOUTS = 1,   /* `.wh.` names become what overlayfs understands; a layer of an image */
+    TSC_LAYER_USER_XATTR = 2,  /* opaque directories are marked in the `user.` namespace, as rootless overlay mounts want it */
+    TSC_LAYER_OWNERS = 4,      /* take the owners of the archive */
+    TSC_LAYER_NO_DEVICES = 8,  /* leave device nodes out */
+    TSC_LAYER_FOLLOW = 16,     /* symbolic links on the way count as if `directory` were the root; mounts are crossed */
+};
+
+struct tsc_layer;
+
+/* `prefix` is put before every name. `limit`: bytes that may be unpacked, 0 for no limit; more is -EFBIG. What leaves the directory is
+ * -EXDEV, a malformed archive -EBADMSG. */
+TSC_API int tsc_layer_open(const char *directory, const char *prefix, uint32_t flags, uint64_t limit,
+                           struct tsc_layer **ret_layer, struct tsc_error *reterr);
+TSC_API int tsc_layer_write(struct tsc_layer *layer, const uint8_t *tar, size_t length, struct tsc_error *reterr);
+/* Sets the times of directories. Those that have no entry of their own look as they do in `lower` (directories, top first, NULL at the end). */
+TSC_API int tsc_layer_finish(struct tsc_layer *layer, const char *const lower[], uint64_t *ret_bytes,
+                             uint64_t *ret_entries, struct tsc_error *reterr);
+TSC_API void tsc_layer_free(struct tsc_layer *layer);
+
 #endif

@@ -234,6 +234,7 @@ static int apply_sparse_record(struct tsc_tar *tar, const char *key, const char 
         return 0;
     }
     if (strcmp(key, "map") == 0) {
+        tar->sparse = true;
         tar->extent_count = 0;
         return parse_sparse_map(tar, value, length);
     }
@@ -276,9 +277,11 @@ static int apply_record(struct tsc_tar *tar, const char *key, const char *value,
         return 0;
     }
     if (strcmp(key, "size") == 0) {
-        int r = parse_decimal(value, length, &tar->stored);
-        tar->entry.size = tar->stored;
-        return r;
+        if (parse_decimal(value, length, &tar->stored) < 0)
+            return -EBADMSG;
+        if (!tar->sparse)
+            tar->entry.size = tar->stored;
+        return 0;
     }
     if (strcmp(key, "uid") == 0)
         return apply_id(value, length, &tar->entry.uid);
@@ -302,10 +305,10 @@ static int apply_records(struct tsc_tar *tar, uint8_t *bytes, size_t size) {
         if (next < space + 3 || (next[-1] != '\n' && next[-1] != 0))
             return -EBADMSG;
         char *key = space + 1;
-        char *equals = memchr(key, '=', (size_t)(next - 1 - key));
-        if (!equals)
-            equals = memchr(key, 0, (size_t)(next - 1 - key)); /* a global record that was cut before */
-        if (!equals || equals == key)
+        char *equals = key;
+        while (equals < next - 1 && *equals != '=' && *equals != 0) /* NUL: a global record that was cut before */
+            equals++;
+        if (equals == next - 1 || equals == key)
             return -EBADMSG;
         *equals = 0;
         next[-1] = 0;

@@ -1,0 +1,615 @@
+/* An unpacked layer: the entries of a tar archive made as files beneath one directory, and nowhere else. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "cleanup.h"
+#include "error.h"
+#include "fd.h"
+#include "layer_tar.h"
+#include "syscalls.h"
+
+enum {
+    MAX_DEPTH_OF_REMOVAL = 256, /* the stack of an asynchronous call is small */
+    XATTR_SPACE = 65536,        /* the kernel's limit for a value and for a list of names */
+    ENTRY_COST = 512,           /* of an entry without data, towards the limit */
+};
+
+/* A directory whose times, or everything when no entry told, are set at the end. */
+struct late_directory {
+    char *path;
+    struct timespec mtime;
+    size_t number;
+    bool implied;
+};
+
+struct tsc_layer {
+    struct tsc_tar *tar;
+    int root;
+    uint32_t flags;
+    char *prefix;
+    uint64_t limit; /* bytes of file data that may be written */
+    uint64_t written;
+    uint64_t entries;
+    bool failed;
+    char parent_path[PATH_MAX]; /* the directory that `parent` is open on */
+    int parent;
+    int file; /* being written, -1 when none */
+    char path[PATH_MAX]; /* of the present entry, clean */
+    uint32_t uid, gid, mode;
+    struct timespec mtime;
+    uint64_t size, end;
+    const struct tsc_tar_xattr *xattrs;
+    size_t xattr_count;
+    struct late_directory *late;
+    size_t late_count, late_capacity;
+};
+
+static const char WHITEOUT[] = ".wh.";
+static const char WHITEOUT_META[] = ".wh..wh.";
+static const char WHITEOUT_OPAQUE[] = ".wh..wh..opq";
+
+static int open_at(const struct tsc_layer *layer, int base, const char *path, uint64_t flags) {
+    bool follow = (layer->flags & TSC_LAYER_FOLLOW) != 0;
+    struct tsc_open_how how = {
+        .flags = flags | O_CLOEXEC,
+        .resolve = TSC_RESOLVE_NO_MAGICLINKS |
+                   (follow ? TSC_RESOLVE_IN_ROOT : TSC_RESOLVE_BENEATH | TSC_RESOLVE_NO_XDEV),
+    };
+    int fd = -1;
+    do
+        fd = tsc_sys_openat2(base, path[0] ? path : ".", &how);
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    return fd < 0 ? -errno : fd;
+}
+
+/* `name` without empty and "." components in `ret_path`, with ".." resolved by its text alone. */
+static int clean_path(const char *prefix, const char *name, char ret_path[PATH_MAX]) {
+    size_t length = strlen(prefix);
+    size_t floor = length;
+    if (name[0] == '/' && strspn(name, "/.") != strlen(name))
+        return -EXDEV;
+    memcpy(ret_path, prefix, length);
+    while (*name) {
+        size_t width = strcspn(name, "/");
+        bool up = width == 2 && memcmp(name, "..", 2) == 0;
+        if (up) {
+            if (length == floor)
+                return -EXDEV;
+            while (length > floor && ret_path[--length] != '/') {
+            }
+        } else if (width > 0 && !(width == 1 && name[0] == '.')) {
+            if (length + width + 2 > PATH_MAX)
+                return -ENAMETOOLONG;
+            if (length > 0)
+                ret_path[length++] = '/';
+            memcpy(ret_path + length, name, width);
+            length += width;
+        }
+        name += width + (name[width] == '/');
+    }
+    ret_path[length] = 0;
+    return 0;
+}
+
+static const char *base_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool is_whiteout(const struct stat *status) {
+    return S_ISCHR(status->st_mode) && status->st_rdev == 0;
+}
+
+static void forget_parent(struct tsc_layer *layer) {
+    if (layer->parent >= 0)
+        close(layer->parent);
+    layer->parent = -1;
+}
+
+static int remember_late(struct tsc_layer *layer, const char *path, const struct timespec *mtime) {
+    if (layer->late_count == layer->late_capacity) {
+        size_t capacity = layer->late_capacity ? layer->late_capacity * 2 : 256;
+        struct late_directory *grown = realloc(layer->late, capacity * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        layer->late = grown;
+        layer->late_capacity = capacity;
+    }
+    char *copy = strdup(path);
+    if (!copy)
+        return -ENOMEM;
+    layer->late[layer->late_count] = (struct late_directory){
+        .path = copy,
+        .mtime = mtime ? *mtime : (struct timespec){0},
+        .number = layer->late_count,
+        .implied = !mtime,
+    };
+    layer->late_count++;
+    return 0;
+}
+
+/* xattrs work by path alone on symbolic links and devices: /proc/self/fd names the parent exactly. */
+static int set_xattr_at(int parent, const char *name, const char *key, const void *value, size_t size) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", parent, name);
+    return lsetxattr(path, key, value, size, 0) < 0 ? -errno : 0;
+}
+
+static int mark_opaque(const struct tsc_layer *layer, int parent, const char *name) {
+    const char *key = layer->flags & TSC_LAYER_USER_XATTR ? "user.overlay.opaque" : "trusted.overlay.opaque";
+    return set_xattr_at(parent, name, key, "y", 1);
+}
+
+/* Names that belong to overlayfs itself would redirect it. */
+static bool is_reserved(const char *key) {
+    return strncmp(key, "trusted.overlay.", 16) == 0 || strncmp(key, "user.overlay.", 13) == 0;
+}
+
+/* A file system without this kind of attribute, or a caller who may not set it, is not an error of the layer. */
+static bool can_ignore(const struct tsc_layer *layer, const char *key, int error) {
+    if (error == -EOPNOTSUPP)
+        return true;
+    return error == -EPERM && (!(layer->flags & TSC_LAYER_OWNERS) || strncmp(key, "user.", 5) == 0);
+}
+
+static int set_xattrs_at(const struct tsc_layer *layer, int parent, const char *name) {
+    for (size_t i = 0; i < layer->xattr_count; i++) {
+        const struct tsc_tar_xattr *xattr = &layer->xattrs[i];
+        if (is_reserved(xattr->name))
+            continue;
+        int r = set_xattr_at(parent, name, xattr->name, xattr->value, xattr->size);
+        if (r < 0 && !can_ignore(layer, xattr->name, r))
+            return r;
+    }
+    return 0;
+}
+
+/* One missing directory on the way to an entry; what is known of it comes from the layers below, at the end. */
+static int make_implied(struct tsc_layer *layer, int base, const char *name, const char *path) {
+    struct stat status;
+    if (mkdirat(base, name, 0755) == 0)
+        return layer->flags & TSC_LAYER_WHITEOUTS ? remember_late(layer, path, NULL) : 0;
+    if (errno != EEXIST || fstatat(base, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!is_whiteout(&status) || !(layer->flags & TSC_LAYER_WHITEOUTS))
+        return -ENOTDIR;
+    if (unlinkat(base, name, 0) < 0 || mkdirat(base, name, 0755) < 0)
+        return -errno;
+    int r = mark_opaque(layer, base, name);
+    return r < 0 ? r : remember_late(layer, path, NULL);
+}
+
+/* Opens `path`, making what is missing of it. */
+static int open_directories(struct tsc_layer *layer, char *path, int *ret_fd) {
+    tsc_auto_fd int fd = open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
+    if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR)
+        return fd;
+    if (fd >= 0) {
+        *ret_fd = tsc_take_fd(&fd);
+        return 0;
+    }
+    fd = open_at(layer, layer->root, "", O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    for (size_t at = 0; path[at];) {
+        size_t stop = at + strcspn(path + at, "/");
+        char saved = path[stop];
+        path[stop] = 0;
+        int next = open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
+        int r = next;
+        if (next == -ENOENT || next == -ENOTDIR) {
+            r = make_implied(layer, fd, path + at, path);
+            if (r == 0)
+                r = next = open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
+        }
+        path[stop] = saved;
+        if (r < 0)
+            return r;
+        close(fd);
+        fd = next;
+        at = stop + (saved == '/');
+    }
+    *ret_fd = tsc_take_fd(&fd);
+    return 0;
+}
+
+/* `layer->parent` becomes the directory of `path`; archives are sorted by directory, so that it mostly is already. */
+static int enter_parent(struct tsc_layer *layer, const char *path) {
+    char directory[PATH_MAX];
+    size_t length = (size_t)(base_of(path) - path);
+    memcpy(directory, path, length);
+    directory[length ? length - 1 : 0] = 0;
+    if (layer->parent >= 0 && strcmp(directory, layer->parent_path) == 0)
+        return 0;
+    forget_parent(layer);
+    memcpy(layer->parent_path, directory, sizeof(directory));
+    return open_directories(layer, directory, &layer->parent);
+}
+
+static int remove_beneath(int base, const char *name, int depth) {
+    if (unlinkat(base, name, 0) == 0)
+        return 0;
+    if (errno != EISDIR || depth == 0)
+        return -errno;
+    tsc_auto_fd int fd = tsc_fd_openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return fd;
+    tsc_auto_directory DIR *list = fdopendir(dup(fd));
+    if (!list)
+        return -errno;
+    for (struct dirent *item = readdir(list); item; item = readdir(list)) {
+        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+            continue;
+        int r = remove_beneath(fd, item->d_name, depth - 1);
+        if (r < 0)
+            return r;
+    }
+    return unlinkat(base, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static int set_owner_and_mode(const struct tsc_layer *layer, const char *name) {
+    if ((layer->flags & TSC_LAYER_OWNERS) &&
+        fchownat(layer->parent, name, layer->uid, layer->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return fchmodat(layer->parent, name, layer->mode, 0) < 0 ? -errno : 0;
+}
+
+static int set_times(int parent, const char *name, const struct timespec *mtime) {
+    const struct timespec times[2] = {*mtime, *mtime};
+    return utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int make_directory(struct tsc_layer *layer, const char *name) {
+    struct stat status;
+    int r = mkdirat(layer->parent, name, 0700) < 0 ? -errno : 0;
+    if (r == -EEXIST) {
+        if (fstatat(layer->parent, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+            return -errno;
+        r = 0;
+        if (!S_ISDIR(status.st_mode)) {
+            bool opaque = is_whiteout(&status) && (layer->flags & TSC_LAYER_WHITEOUTS);
+            r = unlinkat(layer->parent, name, 0) < 0 || mkdirat(layer->parent, name, 0700) < 0 ? -errno : 0;
+            if (r == 0 && opaque)
+                r = mark_opaque(layer, layer->parent, name);
+        }
+    }
+    if (r == 0)
+        r = set_owner_and_mode(layer, name);
+    if (r == 0)
+        r = set_xattrs_at(layer, layer->parent, name);
+    return r == 0 ? remember_late(layer, layer->path, &layer->mtime) : r;
+}
+
+/* The root of the layer is there already. */
+static int set_root(struct tsc_layer *layer) {
+    forget_parent(layer);
+    layer->parent_path[0] = 0;
+    layer->parent = open_at(layer, layer->root, "", O_PATH | O_DIRECTORY);
+    if (layer->parent < 0)
+        return layer->parent;
+    int r = set_owner_and_mode(layer, ".");
+    if (r == 0)
+        r = set_xattrs_at(layer, layer->parent, ".");
+    return r == 0 ? remember_late(layer, "", &layer->mtime) : r;
+}
+
+static int make_link(struct tsc_layer *layer, const char *name, const char *target) {
+    char path[PATH_MAX];
+    char directory[PATH_MAX];
+    int r = clean_path(layer->prefix, target, path);
+    if (r < 0)
+        return r;
+    size_t length = (size_t)(base_of(path) - path);
+    memcpy(directory, path, length);
+    directory[length ? length - 1 : 0] = 0;
+    tsc_auto_fd int base = open_at(layer, layer->root, directory, O_PATH | O_DIRECTORY);
+    if (base < 0)
+        return base;
+    return linkat(base, base_of(path), layer->parent, name, 0) < 0 ? -errno : 0;
+}
+
+/* Everything that is neither file nor directory, at a place that is free. */
+static int make_node(struct tsc_layer *layer, const struct tsc_tar_entry *entry, const char *name) {
+    int r = 0;
+    switch (entry->type) {
+    case TSC_TAR_LINK:
+        return make_link(layer, name, entry->link);
+    case TSC_TAR_SYMLINK:
+        r = symlinkat(entry->link, layer->parent, name);
+        break;
+    case TSC_TAR_FIFO:
+        r = mknodat(layer->parent, name, S_IFIFO | 0600, 0);
+        break;
+    default:
+        if (layer->flags & TSC_LAYER_NO_DEVICES)
+            return 0;
+        r = mknodat(layer->parent, name, (entry->type == TSC_TAR_BLOCK ? S_IFBLK : S_IFCHR) | 0600,
+                    makedev(entry->major, entry->minor));
+    }
+    if (r < 0)
+        return -errno;
+    if (entry->type != TSC_TAR_SYMLINK)
+        r = set_owner_and_mode(layer, name);
+    else if (layer->flags & TSC_LAYER_OWNERS)
+        r = fchownat(layer->parent, name, layer->uid, layer->gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+    if (r == 0)
+        r = set_xattrs_at(layer, layer->parent, name);
+    return r == 0 ? set_times(layer->parent, name, &layer->mtime) : r;
+}
+
+static int open_file(struct tsc_layer *layer, const char *name) {
+    int fd = tsc_fd_openat(layer->parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return fd;
+    layer->file = fd;
+    return 0;
+}
+
+/* `.wh.NAME` hides what the layers below have; what this layer itself has, before or after, stays. */
+static int make_whiteout(struct tsc_layer *layer, const char *hidden) {
+    struct stat status;
+    if (hidden[0] == 0 || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
+        return -EXDEV;
+    if (mknodat(layer->parent, hidden, S_IFCHR, 0) == 0)
+        return 0;
+    if (errno != EEXIST || fstatat(layer->parent, hidden, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return S_ISDIR(status.st_mode) ? mark_opaque(layer, layer->parent, hidden) : 0;
+}
+
+static int take_whiteout(struct tsc_layer *layer, const char *name, bool *ret_taken) {
+    *ret_taken = (layer->flags & TSC_LAYER_WHITEOUTS) && strncmp(name, WHITEOUT, sizeof(WHITEOUT) - 1) == 0;
+    if (!*ret_taken)
+        return 0;
+    if (strcmp(name, WHITEOUT_OPAQUE) == 0)
+        return mark_opaque(layer, layer->parent, ".");
+    if (strncmp(name, WHITEOUT_META, sizeof(WHITEOUT_META) - 1) == 0)
+        return 0;
+    return make_whiteout(layer, name + sizeof(WHITEOUT) - 1);
+}
+
+static int make_entry(struct tsc_layer *layer, const struct tsc_tar_entry *entry, const char *name) {
+    if (entry->type == TSC_TAR_DIRECTORY)
+        return make_directory(layer, name);
+    int r = entry->type == TSC_TAR_FILE ? open_file(layer, name) : make_node(layer, entry, name);
+    if (r != -EEXIST)
+        return r;
+    r = remove_beneath(layer->parent, name, MAX_DEPTH_OF_REMOVAL);
+    if (r < 0)
+        return r;
+    return entry->type == TSC_TAR_FILE ? open_file(layer, name) : make_node(layer, entry, name);
+}
+
+static bool exceeds_limit(const struct tsc_layer *layer) {
+    return layer->limit && layer->written + layer->entries * ENTRY_COST > layer->limit;
+}
+
+static int on_entry(void *owner, const struct tsc_tar_entry *entry, struct tsc_error *reterr) {
+    struct tsc_layer *layer = owner;
+    layer->entries++;
+    if (exceeds_limit(layer))
+        return tsc_fail(reterr, -EFBIG, "unpack", entry->path);
+    layer->uid = entry->uid;
+    layer->gid = entry->gid;
+    layer->mode = entry->mode;
+    layer->mtime = entry->mtime;
+    layer->size = entry->size;
+    layer->end = 0;
+    layer->xattrs = entry->xattrs;
+    layer->xattr_count = entry->xattr_count;
+    int r = clean_path(layer->prefix, entry->path, layer->path);
+    if (r == 0 && layer->path[0] == 0)
+        r = entry->type == TSC_TAR_DIRECTORY ? set_root(layer) : -EXDEV;
+    else if (r == 0) {
+        r = enter_parent(layer, layer->path);
+        const char *name = base_of(layer->path);
+        bool taken = false;
+        if (r == 0)
+            r = take_whiteout(layer, name, &taken);
+        if (r == 0 && !taken)
+            r = make_entry(layer, entry, name);
+    }
+    return r < 0 ? tsc_fail(reterr, r, "unpack", entry->path) : 0;
+}
+
+static int on_data(void *owner, uint64_t offset, const uint8_t *bytes, size_t length, struct tsc_error *reterr) {
+    struct tsc_layer *layer = owner;
+    layer->written += length;
+    if (exceeds_limit(layer))
+        return tsc_fail(reterr, -EFBIG, "unpack", layer->path);
+    if (layer->file < 0)
+        return 0;
+    if (offset != layer->end && lseek(layer->file, (off_t)offset, SEEK_SET) < 0)
+        return tsc_fail(reterr, -errno, "write", layer->path);
+    layer->end = offset + length;
+    int r = tsc_fd_write_full(layer->file, bytes, length);
+    return r < 0 ? tsc_fail(reterr, r, "write", layer->path) : 0;
+}
+
+/* Owner before mode and capabilities, because a change of owner takes setuid bits and capabilities away. */
+static int finish_file(const struct tsc_layer *layer, int fd) {
+    if (layer->end < layer->size && ftruncate(fd, (off_t)layer->size) < 0)
+        return -errno;
+    if ((layer->flags & TSC_LAYER_OWNERS) && fchown(fd, layer->uid, layer->gid) < 0)
+        return -errno;
+    if (fchmod(fd, layer->mode) < 0)
+        return -errno;
+    for (size_t i = 0; i < layer->xattr_count; i++) {
+        const struct tsc_tar_xattr *xattr = &layer->xattrs[i];
+        if (is_reserved(xattr->name))
+            continue;
+        int r = fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0 ? -errno : 0;
+        if (r < 0 && !can_ignore(layer, xattr->name, r))
+            return r;
+    }
+    const struct timespec times[2] = {layer->mtime, layer->mtime};
+    return futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static int on_end(void *owner, struct tsc_error *reterr) {
+    struct tsc_layer *layer = owner;
+    if (layer->file < 0)
+        return 0;
+    tsc_auto_fd int fd = tsc_take_fd(&layer->file);
+    int r = finish_file(layer, fd);
+    return r < 0 ? tsc_fail(reterr, r, "unpack", layer->path) : 0;
+}
+
+/* The directory `path` of the first layer below that has it; -ENOENT when none does. */
+static int open_below(const struct tsc_layer *layer, const char *const lower[], const char *path) {
+    for (; lower && *lower; lower++) {
+        tsc_auto_fd int base = tsc_fd_open(*lower, O_PATH | O_DIRECTORY, 0);
+        if (base < 0)
+            return base;
+        int fd = open_at(layer, base, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (fd != -ENOENT)
+            return fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV ? -ENOENT : fd;
+    }
+    return -ENOENT;
+}
+
+static int copy_xattrs(const struct tsc_layer *layer, int from, int to) {
+    tsc_auto_free char *names = malloc((size_t)2 * XATTR_SPACE);
+    if (!names)
+        return -ENOMEM;
+    char *value = names + XATTR_SPACE;
+    ssize_t size = flistxattr(from, names, XATTR_SPACE);
+    for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1) {
+        ssize_t length = fgetxattr(from, name, value, XATTR_SPACE);
+        if (length < 0 || is_reserved(name))
+            continue;
+        int r = fsetxattr(to, name, value, (size_t)length, 0) < 0 ? -errno : 0;
+        if (r < 0 && !can_ignore(layer, name, r))
+            return r;
+    }
+    return 0;
+}
+
+static int copy_from_below(const struct tsc_layer *layer, const char *const lower[], const char *path, int fd) {
+    struct stat status;
+    tsc_auto_fd int below = open_below(layer, lower, path);
+    if (below == -ENOENT)
+        return 0;
+    if (below < 0 || fstat(below, &status) < 0)
+        return below < 0 ? below : -errno;
+    if ((layer->flags & TSC_LAYER_OWNERS) && fchown(fd, status.st_uid, status.st_gid) < 0)
+        return -errno;
+    if (fchmod(fd, status.st_mode & 07777) < 0)
+        return -errno;
+    int r = copy_xattrs(layer, below, fd);
+    const struct timespec times[2] = {status.st_mtim, status.st_mtim};
+    return r < 0 ? r : futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static int settle_directory(const struct tsc_layer *layer, const struct late_directory *late,
+                            const char *const lower[]) {
+    tsc_auto_fd int fd = open_at(layer, layer->root, late->path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
+    if (late->implied)
+        return copy_from_below(layer, lower, late->path, fd);
+    const struct timespec times[2] = {late->mtime, late->mtime};
+    return futimens(fd, times) < 0 ? -errno : 0;
+}
+
+/* By path; what an entry told comes after what was implied, and later entries after earlier ones. */
+static int compare_late(const void *left, const void *right) {
+    const struct late_directory *a = left;
+    const struct late_directory *b = right;
+    int order = strcmp(a->path, b->path);
+    if (order != 0)
+        return order;
+    if (a->implied != b->implied)
+        return a->implied ? -1 : 1;
+    return a->number < b->number ? -1 : 1;
+}
+
+/* Only the last word on each path counts. */
+static int settle_directories(struct tsc_layer *layer, const char *const lower[], struct tsc_error *reterr) {
+    if (layer->late_count > 0)
+        qsort(layer->late, layer->late_count, sizeof(layer->late[0]), compare_late);
+    for (size_t i = 0; i < layer->late_count; i++) {
+        const struct late_directory *late = &layer->late[i];
+        if (i + 1 < layer->late_count && strcmp(late->path, late[1].path) == 0)
+            continue;
+        int r = settle_directory(layer, late, lower);
+        if (r < 0)
+            return tsc_fail(reterr, r, "unpack", late->path);
+    }
+    return 0;
+}
+
+static const struct tsc_tar_sink SINK = {.entry = on_entry, .data = on_data, .end = on_end};
+
+static int start(struct tsc_layer *layer, const char *directory, const char *prefix, struct tsc_error *reterr) {
+    layer->root = tsc_fd_open(directory, O_PATH | O_DIRECTORY, 0);
+    if (layer->root < 0)
+        return tsc_fail(reterr, layer->root, "open", directory);
+    layer->prefix = malloc(PATH_MAX);
+    int r = layer->prefix ? clean_path("", prefix, layer->prefix) : -ENOMEM;
+    if (r == 0 && (layer->flags & TSC_LAYER_WHITEOUTS))
+        r = remember_late(layer, "", NULL);
+    if (r < 0)
+        return tsc_fail(reterr, r, "unpack", prefix);
+    return tsc_tar_new(&SINK, layer, &layer->tar, reterr);
+}
+
+int tsc_layer_open(const char *directory, const char *prefix, uint32_t flags, uint64_t limit,
+                   struct tsc_layer **ret_layer, struct tsc_error *reterr) {
+    struct tsc_layer *layer = calloc(1, sizeof(*layer));
+    if (!layer)
+        return tsc_fail(reterr, -ENOMEM, "unpack", directory);
+    layer->root = layer->parent = layer->file = -1;
+    layer->flags = flags;
+    layer->limit = limit;
+    int r = start(layer, directory, prefix, reterr);
+    if (r < 0) {
+        tsc_layer_free(layer);
+        return r;
+    }
+    *ret_layer = layer;
+    return 0;
+}
+
+int tsc_layer_write(struct tsc_layer *layer, const uint8_t *tar, size_t length, struct tsc_error *reterr) {
+    if (layer->failed)
+        return tsc_fail(reterr, -EINVAL, "unpack", "after a failure");
+    int r = tsc_tar_write(layer->tar, tar, length, reterr);
+    layer->failed = r < 0;
+    return r;
+}
+
+int tsc_layer_finish(struct tsc_layer *layer, const char *const lower[], uint64_t *ret_bytes,
+                     uint64_t *ret_entries, struct tsc_error *reterr) {
+    if (layer->failed)
+        return tsc_fail(reterr, -EINVAL, "unpack", "after a failure");
+    int r = tsc_tar_finish(layer->tar, reterr);
+    if (r == 0)
+        r = settle_directories(layer, lower, reterr);
+    if (r < 0)
+        return r;
+    *ret_bytes = layer->written;
+    *ret_entries = layer->entries;
+    return 0;
+}
+
+void tsc_layer_free(struct tsc_layer *layer) {
+    if (!layer)
+        return;
+    forget_parent(layer);
+    if (layer->file >= 0)
+        close(layer->file);
+    if (layer->root >= 0)
+        close(layer->root);
+    for (size_t i = 0; i < layer->late_count; i++)
+        free(layer->late[i].path);
+    free(layer->late);
+    free(layer->prefix);
+    tsc_tar_free(layer->tar);
+    free(layer);
+}
