@@ -31,7 +31,9 @@ const CONDITION = {
 
 /** A project called `demo`; services have image `box` and the default network unless they say otherwise. */
 export function project({ services, disabledServices, ...rest }: ProjectSketch): Project {
-  return {
+  const networks = rest.networks ?? { default: { name: 'demo_default' } };
+  const declared = { networks, volumes: rest.volumes ?? {}, secrets: {}, configs: {}, models: {} };
+  const made: Project = {
     name: 'demo',
     workingDir: '/demo',
     files: ['/demo/compose.yaml'],
@@ -39,17 +41,18 @@ export function project({ services, disabledServices, ...rest }: ProjectSketch):
     environment: {},
     services: sketched(services),
     disabledServices: sketched(disabledServices ?? {}),
-    networks: { default: { name: 'demo_default' } },
-    volumes: {},
-    secrets: {},
-    configs: {},
-    models: {},
+    ...declared,
+    declared,
+    allResources: false,
     jobs: {},
     extensions: {},
     profiles: [],
     positionOf: (path) => ({ file: '/demo/compose.yaml', line: path.length, column: 1 }),
+    provenanceOf: () => undefined,
+    withProfiles: () => made,
     ...rest,
   };
+  return made;
 }
 
 function sketched(services: ProjectSketch['services']): Record<string, Service> {
