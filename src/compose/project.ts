@@ -37,6 +37,30 @@ export interface Project {
   readonly profiles: readonly string[];
   /** Where a path such as `services.web.ports[0]` was written; undefined when it was defaulted. */
   readonly positionOf: (path: string) => Position | undefined;
+  /** What only a project that was loaded from files knows. */
+  readonly loaded?: LoadedFrom;
+}
+
+/** What stays of the files after a project was loaded. */
+export interface LoadedFrom {
+  /** Every resource the files declare; the sections of the project hold those that active services use. */
+  readonly declared: Declared;
+  /** Whether resources that no service uses were asked for. */
+  readonly allResources: boolean;
+  /** Who set a value, oldest first; the last one won. Undefined when there is no such path. */
+  readonly provenanceOf: (path: string) => readonly Provenance[] | undefined;
+  /** The same files with other profiles enabled. */
+  readonly withProfiles: (profiles: readonly string[]) => Project;
+}
+
+export type Declared = Pick<Project, 'networks' | 'volumes' | 'secrets' | 'configs' | 'models'>;
+
+/** One of the places that set a value. */
+export interface Provenance {
+  readonly value: unknown;
+  readonly at?: Position;
+  /** What happened beside writing it: `from ${PORT}`, `default`, `implied`. */
+  readonly note?: string;
 }
 
 export interface Dependency {

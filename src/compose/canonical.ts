@@ -1,0 +1,263 @@
+// Short forms → long forms, one rule per attribute; shapes that fit no rule are left for the schema to refuse.
+import type { Path, Report } from './report.ts';
+import { alsoJobs, compile, type Rules, under } from './rules.ts';
+import { type Parsed, parseDevice, parsePort, parseVolume } from './short.ts';
+import { asList, flag, isNull, list, map, mapOf, type Node, scalar, text, textOf } from './tree.ts';
+import { printFloat } from './units.ts';
+
+/** Note of mappings that were written as lists. */
+export const listNote = 'written as a list';
+
+interface Context {
+  readonly path: Path;
+  readonly report: Report;
+  /** Short forms that cannot be read are kept, because variables in them were not expanded. */
+  readonly lenient: boolean;
+}
+
+type Rule = (node: Node, context: Context) => Node;
+
+/** Text of a scalar as Go prints it. */
+export function printScalar(node: Node): string | undefined {
+  if (node.kind !== 'scalar' || node.value === null) return undefined;
+  return node.type === 'float' ? printFloat(Number(node.value)) : String(node.value);
+}
+
+/** `KEY=value` entries → a mapping; an entry without a sign gets a null that knows it. */
+const keyValues: Rule = (node) => {
+  const entries = stringsOf(node);
+  if (entries === undefined) return node;
+  const result = new Map<string, Node>();
+  for (const entry of entries) {
+    const sign = entry.value.indexOf('=');
+    const key = sign < 0 ? entry.value : entry.value.slice(0, sign);
+    result.set(
+      key,
+      sign < 0 ? scalar(null, 'bare', entry.node) : text(entry.value.slice(sign + 1), entry.node),
+    );
+  }
+  return { ...map(result, node), note: listNote };
+};
+
+const environment: Rule = (node, context) => {
+  for (const entry of stringsOf(node) ?? []) {
+    const key = entry.value.split('=', 1)[0] ?? '';
+    if (!/\s$/.test(key)) continue;
+    const message = `${context.path.join('.')}: environment variable "${key}" is declared with a trailing space`;
+    context.report.error('invalid-value', message, { node: entry.node, path: context.path });
+  }
+  return keyValues(node, context);
+};
+
+const requiredKeyValues: Rule = (node, context) => {
+  for (const entry of stringsOf(node) ?? []) {
+    if (entry.value.includes('=')) continue;
+    if (context.lenient) return node;
+    const message = `${context.path.join('.')}: invalid value "${entry.value}", expected key=value`;
+    context.report.error('invalid-value', message, { node: entry.node, path: context.path });
+  }
+  return keyValues(node, context);
+};
+
+function stringsOf(node: Node): { value: string; node: Node }[] | undefined {
+  const result: { value: string; node: Node }[] = [];
+  for (const item of asList(node)?.items ?? []) {
+    const value = textOf(item);
+    if (value === undefined) return undefined;
+    result.push({ value, node: item });
+  }
+  return node.kind === 'list' ? result : undefined;
+}
+
+const wrapText: Rule = (node) => (textOf(node) === undefined ? node : list([inner(node)], node));
+
+/** The value without what belongs to the container that is put around it. */
+function inner(node: Node): Node {
+  return { ...node, key: undefined, mark: undefined, was: undefined };
+}
+
+const namesToMap =
+  (value: (name: Node) => Node): Rule =>
+  (node) => {
+    const names = stringsOf(node);
+    if (names === undefined) return node;
+    return map(new Map(names.map((name) => [name.value, value(name.node)])), node);
+  };
+
+const dependency = (name: Node): Node =>
+  mapOf({ condition: text('service_started', name), required: flag(true, name) }, name);
+
+const envFiles: Rule = (node) => {
+  const items = wrapText(node, noContext);
+  if (items.kind !== 'list') return node;
+  items.items = items.items.map((item) => {
+    if (textOf(item) !== undefined) return mapOf({ path: item, required: flag(true, item) }, item);
+    if (item.kind === 'map' && !item.entries.has('required')) item.entries.set('required', flag(true, item));
+    return item;
+  });
+  return items;
+};
+
+const noContext: Context = { path: [], report: undefined as never, lenient: true };
+
+/** A rule for a list whose entries may be short. */
+const shortEntries =
+  (parse: (spec: string, like: Node) => Parsed): Rule =>
+  (node, context) => {
+    if (node.kind !== 'list') return node;
+    node.items = node.items.flatMap((item, index) => {
+      const spec = item.kind === 'scalar' && typeof item.value !== 'boolean' ? printScalar(item) : undefined;
+      if (spec === undefined) return [item];
+      const parsed = parse(spec, item);
+      if ('nodes' in parsed) return parsed.nodes;
+      if (!context.lenient) {
+        const path = [...context.path, index];
+        const message = `${context.path.join('.')}[${index}]: ${parsed.problem}`;
+        context.report.error('invalid-value', message, { node: item, path });
+      }
+      return [item];
+    });
+    return node;
+  };
+
+const onlyText =
+  (parse: (spec: string, like: Node) => Parsed): ((spec: string, like: Node) => Parsed) =>
+  (spec, like) =>
+    textOf(like) === undefined ? { nodes: [like] } : parse(spec, like);
+
+const fileMounts = shortEntries(onlyText((_, like) => ({ nodes: [mapOf({ source: like }, like)] })));
+
+const asText: Rule = (node) => {
+  const value = printScalar(node);
+  return value === undefined || textOf(node) !== undefined ? node : text(value, node);
+};
+
+const ssh: Rule = (node, context) => {
+  const names = stringsOf(node);
+  if (names === undefined) return node;
+  for (const name of names) {
+    if (name.value.includes('=') || name.value === 'default') continue;
+    const message = `${context.path.join('.')}: invalid ssh key "${name.value}", expected id=path`;
+    context.report.error('invalid-value', message, { node: name.node, path: context.path });
+  }
+  return keyValues(node, context);
+};
+
+const gpus: Rule = (node) =>
+  textOf(node) === 'all' ? list([mapOf({ count: text('all', node) }, node)], node) : node;
+
+/** A mapping of hosts → entries `host=address`, sorted. */
+const extraHosts: Rule = (node) => {
+  if (node.kind !== 'map') return node;
+  const entries: Node[] = [];
+  for (const [host, value] of node.entries) {
+    for (const address of value.kind === 'list' ? value.items : [value]) {
+      const ip = textOf(address);
+      if (ip === undefined) return node;
+      entries.push(text(`${host}=${ip}`, address));
+    }
+  }
+  entries.sort((a, b) => ((textOf(a) ?? '') < (textOf(b) ?? '') ? -1 : 1));
+  return list(entries, node);
+};
+
+const external: Rule = (node, context) => {
+  if (node.kind !== 'map') return node;
+  const old = node.entries.get('external');
+  if (old?.kind !== 'map') return node;
+  node.entries.set('external', flag(true, old));
+  const name = old.entries.get('name');
+  if (name === undefined) return node;
+  const place = context.path.join('.');
+  const message = `${place}: external.name is deprecated, please set name and external: true`;
+  context.report.warn('deprecated', message, { node: name, path: context.path });
+  const own = node.entries.get('name');
+  if (own === undefined) node.entries.set('name', name);
+  else if (textOf(own) !== textOf(name)) {
+    const conflict = `${place}: name and external.name conflict; only use name`;
+    context.report.error('conflicting-keys', conflict, { node: name, path: context.path });
+  }
+  return node;
+};
+
+const keyed = (key: string): Rule => {
+  return (node) => (textOf(node) === undefined ? node : mapOf({ [key]: inner(node) }, node));
+};
+
+const rows: Readonly<Record<string, Rule>> = {
+  'services.*.annotations': keyValues,
+  'services.*.build': keyed('context'),
+  'services.*.build.additional_contexts': requiredKeyValues,
+  'services.*.build.args': environment,
+  'services.*.build.extra_hosts': extraHosts,
+  'services.*.build.labels': keyValues,
+  'services.*.build.provenance': asText,
+  'services.*.build.sbom': asText,
+  'services.*.build.secrets': fileMounts,
+  'services.*.build.ssh': ssh,
+  'services.*.configs': fileMounts,
+  'services.*.depends_on': namesToMap(dependency),
+  'services.*.deploy.labels': keyValues,
+  'services.*.deploy.resources.reservations.devices.*.options': keyValues,
+  'services.*.develop.watch.*.exec.environment': environment,
+  'services.*.develop.watch.*.ignore': wrapText,
+  'services.*.develop.watch.*.include': wrapText,
+  'services.*.devices': shortEntries(onlyText(parseDevice)),
+  'services.*.dns': wrapText,
+  'services.*.dns_search': wrapText,
+  'services.*.env_file': envFiles,
+  'services.*.environment': environment,
+  'services.*.extends': keyed('service'),
+  'services.*.extra_hosts': extraHosts,
+  'services.*.gpus': gpus,
+  'services.*.gpus.*.options': keyValues,
+  'services.*.label_file': wrapText,
+  'services.*.labels': keyValues,
+  'services.*.models': namesToMap((name) => ({ ...scalar(null, 'null', name) })),
+  'services.*.networks': namesToMap((name) => ({ ...scalar(null, 'null', name) })),
+  'services.*.ports': shortEntries(parsePort),
+  'services.*.post_start.*.environment': environment,
+  'services.*.pre_start.*.environment': environment,
+  'services.*.pre_stop.*.environment': environment,
+  'services.*.secrets': fileMounts,
+  'services.*.sysctls': keyValues,
+  'services.*.tmpfs': wrapText,
+  'services.*.volumes': shortEntries(onlyText(parseVolume)),
+  'services.*.volumes.*.volume.labels': keyValues,
+  'networks.*': external,
+  'networks.*.labels': keyValues,
+  'volumes.*': external,
+  'volumes.*.labels': keyValues,
+  'secrets.*': external,
+  'secrets.*.labels': keyValues,
+  'configs.*': external,
+  'configs.*.labels': keyValues,
+};
+
+const rules = compile(alsoJobs(rows));
+
+/** Brings a document into long forms; unreadable short forms go to the report unless `lenient`. */
+export function toCanonical(document: Node, report: Report, lenient: boolean): Node {
+  return walk(document, rules, { path: [], report, lenient });
+}
+
+function walk(node: Node, level: Rules<Rule> | undefined, context: Context): Node {
+  if (level === undefined || isNull(node)) return node;
+  const long = level.rule === undefined ? node : level.rule(node, context);
+  if (long.kind === 'list') {
+    const below = under(level, '*');
+    if (below !== undefined) {
+      long.items.forEach((item, index) => {
+        long.items[index] = walk(item, below, { ...context, path: [...context.path, index] });
+      });
+    }
+  } else if (long.kind === 'map') {
+    for (const [key, value] of long.entries) {
+      const below = under(level, key);
+      if (below === undefined) continue;
+      const changed = walk(value, below, { ...context, path: [...context.path, key] });
+      if (changed !== value) long.entries.set(key, changed);
+    }
+  }
+  return long;
+}

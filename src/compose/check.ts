@@ -1,0 +1,268 @@
+// Checks that need the whole project: references, cycles, and attributes that contradict each other.
+import type { ErrorCode } from '../errors.ts';
+import type { Dict, Project, Service } from './project.ts';
+import type { Path, Report } from './report.ts';
+import { keyPositionOf, type Node, nodeAt, positionOf } from './tree.ts';
+
+interface Checking {
+  readonly project: Project;
+  readonly name: string;
+  readonly service: Service;
+  /** Reports a problem at an attribute of the service. */
+  readonly fail: (code: ErrorCode, message: string, path?: Path) => void;
+}
+
+/** Checks a project against itself; findings go to the report. */
+export function checkProject(project: Project, model: Node, report: Report): void {
+  for (const [name, service] of Object.entries(project.services)) {
+    const fail = (code: ErrorCode, message: string, path: Path = []): void => {
+      const full = ['services', name, ...path];
+      report.error(code, message, { at: placeOf(model, full), path: full });
+    };
+    const checking = { project, name, service, fail };
+    for (const check of serviceChecks) check(checking);
+  }
+  for (const [name, secret] of Object.entries((project.loaded?.declared ?? project).secrets)) {
+    if (secret.external === true || secret.file !== undefined || secret.environment !== undefined) continue;
+    const path = ['secrets', name];
+    const message = `secret "${name}" must declare either \`file\` or \`environment\``;
+    report.error('missing-key', message, { at: placeOf(model, path), path });
+  }
+  checkContainerNames(project, model, report);
+  checkCycles(project, model, report);
+}
+
+/** The place of the deepest part of a path that is written somewhere. */
+function placeOf(model: Node, path: Path): ReturnType<typeof positionOf> {
+  for (let length = path.length; length > 0; length--) {
+    const node = nodeAt(model, path.slice(0, length));
+    const at = node?.kind === 'map' ? keyPositionOf(node) : positionOf(node);
+    if (at !== undefined) return at;
+  }
+  return undefined;
+}
+
+const invalidProject = 'invalid compose project';
+
+const serviceChecks: readonly ((checking: Checking) => void)[] = [
+  checkImage,
+  checkBuild,
+  checkNetworks,
+  checkHealth,
+  checkDependencies,
+  checkResources,
+  checkLimits,
+  checkScale,
+  checkWatch,
+  checkMounts,
+];
+
+function checkImage({ name, service, fail }: Checking): void {
+  if (service.build !== undefined || service.image !== undefined || service.provider !== undefined) return;
+  fail(
+    'missing-key',
+    `service "${name}" has neither an image nor a build context specified: ${invalidProject}`,
+  );
+}
+
+function checkBuild({ project, name, service, fail }: Checking): void {
+  const { build } = service;
+  if (build === undefined) return;
+  if (build.dockerfile_inline !== undefined && build.dockerfile !== undefined) {
+    const message = `service "${name}" declares mutually exclusive dockerfile and dockerfile_inline`;
+    fail('conflicting-keys', message, ['build', 'dockerfile']);
+  }
+  for (const [context, value] of Object.entries(build.additional_contexts ?? {})) {
+    if (!value.startsWith('service:')) continue;
+    const target = project.services[value.slice('service:'.length)];
+    if (target?.build !== undefined) continue;
+    const kind = target === undefined ? 'unknown' : 'non-buildable';
+    const message = `service "${name}" declares ${kind} service "${value.slice(8)}" as additional context ${context}`;
+    fail('undefined-reference', message, ['build', 'additional_contexts', context]);
+  }
+  const { platforms } = build;
+  if (platforms === undefined || service.platform === undefined || platforms.includes(service.platform))
+    return;
+  const message = `service "${name}": build.platforms must include the platform "${service.platform}"`;
+  fail('conflicting-keys', message, ['build', 'platforms']);
+}
+
+function checkNetworks({ project, name, service, fail }: Checking): void {
+  const networks = Object.keys(service.networks ?? {});
+  if (service.network_mode !== undefined && networks.length > 0) {
+    const message = `service "${name}" declares mutually exclusive \`network_mode\` and \`networks\``;
+    fail('conflicting-keys', message, ['network_mode']);
+  }
+  for (const network of networks) {
+    if (Object.hasOwn((project.loaded?.declared ?? project).networks, network)) continue;
+    fail('undefined-reference', `service "${name}" refers to undefined network ${network}`, [
+      'networks',
+      network,
+    ]);
+  }
+}
+
+function checkHealth({ name, service, fail }: Checking): void {
+  const first = service.healthcheck?.test?.[0];
+  if (first === undefined || ['CMD', 'CMD-SHELL', 'NONE'].includes(first)) return;
+  const message = `service "${name}": healthcheck.test must start with "CMD", "CMD-SHELL" or "NONE"`;
+  fail('invalid-value', message, ['healthcheck', 'test']);
+}
+
+function checkDependencies({ project, name, service, fail }: Checking): void {
+  for (const [other, dependency] of Object.entries(service.depends_on ?? {})) {
+    if (Object.hasOwn(project.services, other)) continue;
+    const isDisabled = Object.hasOwn(project.disabledServices, other);
+    if (isDisabled && !dependency.required) continue;
+    const reason = isDisabled ? ', which is disabled by its profiles' : '';
+    const message = `service "${name}" depends on undefined service "${other}"${reason}`;
+    fail('undefined-reference', message, ['depends_on', other]);
+  }
+}
+
+function checkResources({ project, name, service, fail }: Checking): void {
+  const declared = project.loaded?.declared ?? project;
+  const check = (known: Dict<unknown>, key: string, what: string, path: Path): void => {
+    if (Object.hasOwn(known, key)) return;
+    fail('undefined-reference', `service "${name}" refers to undefined ${what} ${key}`, path);
+  };
+  service.volumes?.forEach((mount, index) => {
+    if (mount.type !== 'volume' || mount.source === undefined) return;
+    check(declared.volumes, mount.source, 'volume', ['volumes', index]);
+  });
+  service.build?.secrets?.forEach((secret, index) => {
+    check(declared.secrets, secret.source, 'build secret', ['build', 'secrets', index]);
+  });
+  service.configs?.forEach((config, index) => {
+    check(declared.configs, config.source, 'config', ['configs', index]);
+  });
+  for (const model of Object.keys(service.models ?? {}))
+    check(declared.models, model, 'model', ['models', model]);
+  service.secrets?.forEach((secret, index) => {
+    check(declared.secrets, secret.source, 'secret', ['secrets', index]);
+  });
+}
+
+function checkLimits({ name, service, fail }: Checking): void {
+  const { limits, reservations } = service.deploy?.resources ?? {};
+  const pairs: readonly (readonly [string, unknown, object | undefined, string])[] = [
+    ['cpus', service.cpus, limits, 'limits.cpus'],
+    ['mem_limit', service.mem_limit, limits, 'limits.memory'],
+    ['mem_reservation', service.mem_reservation, reservations, 'reservations.memory'],
+    ['pids_limit', service.pids_limit, limits, 'limits.pids'],
+  ];
+  for (const [attribute, value, group, other] of pairs) {
+    if (value === undefined || group === undefined) continue;
+    const twin: unknown = (group as Dict<unknown>)[other.split('.')[1] ?? ''];
+    if (twin === value) continue;
+    const message = `services.${name}: can't set distinct values on '${attribute}' and 'deploy.resources.${other}'`;
+    fail('conflicting-keys', message, [attribute]);
+  }
+}
+
+function checkScale({ name, service, fail }: Checking): void {
+  const { scale, deploy } = service;
+  const replicas = deploy?.replicas;
+  if (scale !== undefined && replicas !== undefined && scale !== replicas) {
+    fail('conflicting-keys', `services.${name}: can't set distinct values on 'scale' and 'deploy.replicas'`, [
+      'scale',
+    ]);
+  }
+  if (scale !== undefined && scale < 0) {
+    fail('invalid-value', `services.${name}.scale: must be greater than or equal to 0`, ['scale']);
+  }
+  if (replicas !== undefined && replicas < 0) {
+    const message = `services.${name}.deploy.replicas: must be greater than or equal to 0`;
+    fail('invalid-value', message, ['deploy', 'replicas']);
+  }
+  if ((scale ?? replicas ?? 1) > 1 && service.container_name !== undefined) {
+    const attribute = scale === undefined ? 'deploy.replicas' : 'scale';
+    const message = `services.${name}: can't set container_name and ${attribute} as container name must be unique`;
+    fail('conflicting-keys', message, ['container_name']);
+  }
+}
+
+function checkWatch({ name, service, fail }: Checking): void {
+  service.develop?.watch?.forEach((rule, index) => {
+    if (rule.target !== undefined || rule.action === 'rebuild' || rule.action === 'restart') return;
+    const message = `services.${name}.develop.watch: target is required for the action "${rule.action}"`;
+    fail('missing-key', message, ['develop', 'watch', index]);
+  });
+}
+
+function checkMounts({ name, service, fail }: Checking): void {
+  const mounts = new Map<string, string>();
+  const add = (target: string, attribute: string, index: number): void => {
+    const place = `services.${name}.${attribute}[${index}]`;
+    const other = mounts.get(target);
+    if (other === undefined) mounts.set(target, place);
+    else
+      fail('conflicting-keys', `${place}: target ${target} already mounted as ${other}`, [attribute, index]);
+  };
+  service.tmpfs?.forEach((mount, index) => {
+    add(mount.split(':', 1)[0] ?? '', 'tmpfs', index);
+  });
+  service.volumes?.forEach((mount, index) => {
+    add(mount.target, 'volumes', index);
+  });
+}
+
+function checkContainerNames(project: Project, model: Node, report: Report): void {
+  const owners = new Map<string, string>();
+  for (const [name, service] of Object.entries(project.services)) {
+    const own = service.container_name;
+    const owner = own === undefined ? undefined : owners.get(own);
+    if (own !== undefined) owners.set(own, owner ?? name);
+    if (owner === undefined) continue;
+    const path = ['services', name, 'container_name'];
+    const message = `services.${name}: container name "${own}" is already in use by service ${owner}`;
+    report.error('name-conflict', message, { at: placeOf(model, path), path });
+  }
+}
+
+/** Finds rings of dependencies; one ring for each group of services that wait for each other. */
+function checkCycles(project: Project, model: Node, report: Report): void {
+  const done = new Set<string>();
+  for (const start of Object.keys(project.services)) {
+    const ring = findRing(start, project, done);
+    if (ring === undefined) continue;
+    const [from = start, to = start] = ring;
+    const path = ['services', from, 'depends_on', to];
+    const message = `dependency cycle detected: ${[...ring, from].join(' -> ')}`;
+    report.error('dependency-cycle', message, { at: placeOf(model, path), path });
+  }
+}
+
+interface Visit {
+  readonly name: string;
+  readonly next: string[];
+}
+
+/** Walks without recursion, because chains may be as long as the project has services. */
+function findRing(start: string, project: Project, done: Set<string>): string[] | undefined {
+  const onPath = new Set<string>();
+  const visits: Visit[] = [];
+  const enter = (name: string): void => {
+    done.add(name);
+    onPath.add(name);
+    visits.push({
+      name,
+      next: Object.keys(project.services[name]?.depends_on ?? {})
+        .sort()
+        .reverse(),
+    });
+  };
+  if (!done.has(start)) enter(start);
+  let ring: string[] | undefined;
+  for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
+    const next = visit.next.pop();
+    if (next === undefined) {
+      onPath.delete(visit.name);
+      visits.pop();
+    } else if (onPath.has(next)) {
+      const names = visits.map(({ name }) => name);
+      ring ??= names.slice(names.indexOf(next));
+    } else if (!done.has(next) && Object.hasOwn(project.services, next)) enter(next);
+  }
+  return ring;
+}

@@ -1,0 +1,288 @@
+// Turns nodes into the typed values of a Project: numbers, sizes and durations in canonical form, zeros left out.
+import { listNote, printScalar } from './canonical.ts';
+import { splitCommand } from './command.ts';
+import { toBoolean } from './interpolate.ts';
+import type { Report } from './report.ts';
+import { asMap, get, type MapNode, type Node, plain, setKey, textOf } from './tree.ts';
+import { float32, parseBytes, parseDuration, printDuration } from './units.ts';
+
+export interface Decoding {
+  readonly report: Report;
+  readonly path: (string | number)[];
+}
+
+/** The value of a node, undefined when the attribute is to be left out. */
+export type Codec = (node: Node | undefined, decoding: Decoding) => unknown;
+
+type Values = Record<string, unknown>;
+
+function invalid(node: Node, problem: string, decoding: Decoding): undefined {
+  const place = decoding.path.map((step) => (typeof step === 'number' ? `[${step}]` : step)).join('.');
+  const message = `${place.replaceAll('.[', '[')}: ${problem}`;
+  decoding.report.error('invalid-value', message, { node, path: [...decoding.path] });
+  return undefined;
+}
+
+function inside<T>(decoding: Decoding, step: string | number, run: () => T): T {
+  decoding.path.push(step);
+  const result = run();
+  decoding.path.pop();
+  return result;
+}
+
+const isAbsent = (node: Node | undefined): boolean =>
+  node === undefined || (node.kind === 'scalar' && node.value === null);
+
+/** A codec for values that are there and not null. */
+function present(decode: (node: Node, decoding: Decoding) => unknown): Codec {
+  return (node, decoding) => (node === undefined || isAbsent(node) ? undefined : decode(node, decoding));
+}
+
+/** Leaves the zero value of a type out. */
+const unless =
+  (zero: unknown, codec: Codec): Codec =>
+  (node, decoding) => {
+    const value = codec(node, decoding);
+    return value === zero ? undefined : value;
+  };
+
+export const anyText: Codec = present((node) => printScalar(node));
+export const str: Codec = unless('', anyText);
+
+/** A boolean that is printed even when false. */
+export const optionalBool: Codec = present((node, decoding) => {
+  if (node.kind !== 'scalar') return undefined;
+  if (typeof node.value === 'boolean') return node.value;
+  const truth = typeof node.value === 'string' ? toBoolean(node.value, node, decoding.report) : undefined;
+  return truth ?? invalid(node, `"${String(node.value)}" is not a boolean`, decoding);
+});
+export const bool: Codec = unless(false, optionalBool);
+
+/** A whole number that is printed even when zero. */
+export const optionalInt: Codec = present((node, decoding) => {
+  const value = node.kind === 'scalar' ? node.value : undefined;
+  if (typeof value === 'number') return Math.trunc(value);
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'string' && /^[-+]?\d+$/.test(value)) return Number(value);
+  return invalid(node, `"${String(value)}" is not a whole number`, decoding);
+});
+export const int: Codec = unless(0, optionalInt);
+
+/** A whole number that is not negative, printed even when zero. */
+export const optionalUnsigned: Codec = (node, decoding) => {
+  const value = optionalInt(node, decoding);
+  if (node === undefined || typeof value !== 'number' || value >= 0) return value;
+  return invalid(node, `${value} must not be negative`, decoding);
+};
+export const unsigned: Codec = unless(0, optionalUnsigned);
+
+/** A number of single precision. */
+export const float: Codec = unless(
+  0,
+  present((node, decoding) => {
+    const value = node.kind === 'scalar' ? node.value : undefined;
+    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+    if (typeof number === 'number' && !Number.isNaN(number)) return float32(number);
+    return invalid(node, `"${String(value)}" is not a number`, decoding);
+  }),
+);
+
+/** A size, printed as a decimal string; fractions written as numbers are ignored like in the reference. */
+export const optionalBytes: Codec = present((node, decoding) => {
+  if (node.kind !== 'scalar') return undefined;
+  if (typeof node.value === 'string') {
+    const bytes = parseBytes(node.value);
+    return bytes === undefined ? invalid(node, `invalid size "${node.value}"`, decoding) : bytes.toString();
+  }
+  return node.type === 'int' ? String(node.value) : '0';
+});
+export const bytes: Codec = unless('0', optionalBytes);
+
+/** A duration that is printed even when zero. */
+export const optionalDuration: Codec = present((node, decoding) => {
+  const text = printScalar(node) ?? '';
+  const value = parseDuration(text);
+  return value === undefined ? invalid(node, `invalid duration "${text}"`, decoding) : printDuration(value);
+});
+export const duration: Codec = unless('0s', optionalDuration);
+
+/** A list, left out when empty. */
+export const listOf = (item: Codec): Codec =>
+  present((node, decoding) => {
+    if (node.kind !== 'list' || node.items.length === 0) return undefined;
+    const values = node.items.map((entry, index) => inside(decoding, index, () => item(entry, decoding)));
+    return Object.freeze(values.map((value) => value ?? ''));
+  });
+
+export const strings: Codec = listOf(anyText);
+
+/** A string or a list of strings. */
+export const stringOrList: Codec = (node, decoding) => {
+  const single = textOf(node);
+  return single === undefined ? strings(node, decoding) : Object.freeze([single]);
+};
+
+/** A mapping, left out when empty; null entries become `absent`. */
+export const mapOfValues = (item: Codec, absent?: unknown): Codec =>
+  present((node, decoding) => {
+    if (node.kind !== 'map') return undefined;
+    const result: Values = {};
+    let count = 0;
+    for (const [key, entry] of node.entries) {
+      // Extensions are no members of a mapping that was written as one.
+      if (key.startsWith('x-') && node.note !== listNote) continue;
+      const value = inside(decoding, key, () => item(entry, decoding));
+      if (value === undefined && absent === undefined) continue;
+      setKey(result, key, value === undefined ? absent : value);
+      count += 1;
+    }
+    return count === 0 ? undefined : Object.freeze(result);
+  });
+
+/** Text by name, nothing for null. */
+export const texts: Codec = mapOfValues(anyText, '');
+/** Text by name, null where no value is given. */
+export const nullableTexts: Codec = mapOfValues(anyText, null);
+
+export interface StructOptions {
+  /** Printed even when nothing is written. */
+  readonly always?: boolean;
+}
+
+/** A mapping of known attributes, in the order of the reference; extensions are kept aside, not enumerable. */
+export function struct(fields: Readonly<Record<string, Codec>>, options: StructOptions = {}): Codec {
+  const codecs = Object.entries(fields);
+  return (node, decoding) => {
+    if (node === undefined || isAbsent(node)) return options.always === true ? Object.freeze({}) : undefined;
+    if (node.kind !== 'map') return undefined;
+    return Object.freeze(decodeFields(node, codecs, decoding));
+  };
+}
+
+function decodeFields(
+  node: MapNode,
+  codecs: readonly (readonly [string, Codec])[],
+  decoding: Decoding,
+): Values {
+  const result: Values = {};
+  for (const [name, codec] of codecs) {
+    decoding.path.push(name);
+    const value = codec(node.entries.get(name), decoding);
+    decoding.path.pop();
+    if (value !== undefined) result[name] = value;
+  }
+  const extensions = extensionsOf(node);
+  if (extensions !== undefined) Object.defineProperty(result, 'extensions', { value: extensions });
+  return result;
+}
+
+/** The `x-` attributes of a mapping. */
+export function extensionsOf(node: MapNode): Values | undefined {
+  let result: Values | undefined;
+  for (const [key, value] of node.entries) {
+    if (!key.startsWith('x-')) continue;
+    result ??= {};
+    setKey(result, key, plain(value));
+  }
+  return result === undefined ? undefined : Object.freeze(result);
+}
+
+/** A command line or a list of words; null when nothing is written, an empty list when cleared. */
+export const command: Codec = (node, decoding) => {
+  if (node === undefined || isAbsent(node)) return null;
+  if (node.kind === 'list') return Object.freeze(node.items.map((item) => printScalar(item) ?? ''));
+  const words = splitCommand(textOf(node) ?? '');
+  if (words !== undefined) return Object.freeze(words);
+  const problem = 'invalid command line: quotes or parentheses do not match';
+  invalid(node, problem, decoding);
+  return null;
+};
+
+/** The check of a health check: a list, or a line for the shell. */
+export const healthTest: Codec = (node, decoding) => {
+  const line = textOf(node);
+  return line === undefined ? strings(node, decoding) : Object.freeze(['CMD-SHELL', line]);
+};
+
+/** Hosts as sorted `host=address` entries. */
+export const hosts: Codec = present((node, decoding) => {
+  if (node.kind !== 'list') return undefined;
+  const entries: string[] = [];
+  for (const item of node.items) {
+    const entry = printScalar(item) ?? '';
+    const sign = entry.includes('=') ? entry.indexOf('=') : entry.indexOf(':');
+    const host = entry.slice(0, Math.max(sign, 0));
+    if (sign < 0) invalid(item, `additional host "${entry}" has no address`, decoding);
+    else if (host === '' || /[:=]/.test(host)) invalid(item, `bad host name "${host}"`, decoding);
+    for (const address of entry.slice(sign + 1).split(','))
+      entries.push(`${host}=${address.replace(/^\[(.+)\]$/, '$1')}`);
+  }
+  return entries.length === 0 ? undefined : Object.freeze(entries.sort());
+});
+
+/** Permissions as an octal string; numbers are taken as they are, strings are octal. */
+export const fileMode: Codec = present((node, decoding) => {
+  if (node.kind !== 'scalar') return undefined;
+  const octal = typeof node.value === 'string' && /^[0-7]+$/.test(node.value);
+  const mode = octal ? Number.parseInt(String(node.value), 8) : Number(node.value);
+  if (typeof node.value === 'string' && !octal)
+    return invalid(node, `"${node.value}" is no octal mode`, decoding);
+  return `0${Math.trunc(mode).toString(8)}`;
+});
+
+/** How many devices; -1 stands for all. */
+export const deviceCount: Codec = unless(
+  0,
+  present((node, decoding) => {
+    if (textOf(node)?.toLowerCase() === 'all') return -1;
+    const text = textOf(node);
+    if (text === undefined || /^[-+]?\d+$/.test(text)) return optionalInt(node, decoding);
+    return invalid(node, `invalid value "${text}", only "all" or a number is allowed`, decoding);
+  }),
+);
+
+/** A limit: a number, or soft and hard. */
+export const ulimit: Codec = present((node, decoding) => {
+  if (node.kind === 'map') return struct({ soft: int, hard: int })(node, decoding);
+  const value = optionalInt(node, decoding);
+  return value === 0 ? Object.freeze({}) : value;
+});
+
+/** Options that may be given several times. */
+export const multiOptions: Codec = present((node) => {
+  if (node.kind !== 'map' || node.entries.size === 0) return undefined;
+  const result: Values = {};
+  for (const [key, value] of node.entries) {
+    const items = value.kind === 'list' ? value.items : [value];
+    setKey(result, key, Object.freeze(items.map((item) => printScalar(item) ?? '<nil>')));
+  }
+  return Object.freeze(result);
+});
+
+/** Keys for the build, as `id` or `id=path`, sorted. */
+export const sshKeys: Codec = present((node) => {
+  const keys = [...(asMap(node)?.entries ?? [])].map(([id, path]) => {
+    const value = printScalar(path);
+    return value === undefined || value === '' ? id : `${id}=${value}`;
+  });
+  return keys.length === 0 ? undefined : Object.freeze(keys.sort());
+});
+
+/** Device limits with the capitalised names of the reference. */
+export const deviceLimit = (name: 'Rate' | 'Weight', codec: Codec): Codec =>
+  present((node, decoding) => {
+    const path = printScalar(get(node, 'path') ?? node) ?? '';
+    return Object.freeze({
+      Path: path,
+      [name]: codec(get(node, name.toLowerCase()), decoding) ?? (name === 'Rate' ? '0' : 0),
+    });
+  });
+
+/** A resource that is counted. */
+export const genericResource: Codec = present((node, decoding) => {
+  const spec = get(node, 'discrete_resource_spec');
+  if (spec?.kind !== 'map') return Object.freeze({});
+  const kind = printScalar(get(spec, 'kind') ?? spec) ?? '';
+  const value = optionalInt(get(spec, 'value'), decoding) ?? 0;
+  return Object.freeze({ discrete_resource_spec: Object.freeze({ kind, value }) });
+});

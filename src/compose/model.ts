@@ -1,0 +1,118 @@
+// Defaults of a model and checks that need no other part of it.
+import { isIP } from 'node:net';
+import type { Path, Report } from './report.ts';
+import { alsoJobs, compile, type Rules, under } from './rules.ts';
+import { flag, get, keyPositionOf, type MapNode, type Node, text, textOf } from './tree.ts';
+
+type Default = (node: MapNode) => void;
+type Check = (node: MapNode, path: Path, report: Report) => void;
+
+function setDefault(node: MapNode, key: string, value: Node): void {
+  if (!node.entries.has(key)) node.entries.set(key, { ...value, note: 'default' });
+}
+
+const deviceCount: Default = (node) => {
+  if (!node.entries.has('device_ids')) setDefault(node, 'count', text('all'));
+};
+
+const defaults = compile<Default>(
+  alsoJobs<Default>({
+    'services.*.build': (node) => setDefault(node, 'context', text('.')),
+    'services.*.depends_on.*': (node) => {
+      setDefault(node, 'condition', text('service_started'));
+      setDefault(node, 'required', flag(true));
+    },
+    'services.*.deploy.resources.reservations.devices.*': deviceCount,
+    'services.*.gpus.*': deviceCount,
+    'services.*.ports.*': (node) => {
+      setDefault(node, 'protocol', text('tcp'));
+      setDefault(node, 'mode', text('ingress'));
+    },
+    'services.*.secrets.*': (node) =>
+      setDefault(node, 'target', text(`/run/secrets/${textOf(get(node, 'source'))}`)),
+  }),
+);
+
+/** Adds the values that attributes have when nothing is written. */
+export function fillDefaults(model: MapNode): void {
+  visit(model, defaults, [], (node, rule) => rule(node));
+}
+
+const noExternalOptions: Check = (node, path, report) => {
+  const external = get(node, 'external');
+  if (external?.kind !== 'scalar' || external.value !== true) return;
+  for (const [key, value] of node.entries) {
+    if (key === 'name' || key === 'external' || key.startsWith('x-')) continue;
+    const message = `${path.join('.')}: conflicting parameters "external" and "${key}" specified`;
+    report.error('conflicting-keys', message, { at: keyPositionOf(value), path });
+  }
+};
+
+const oneSource =
+  (...keys: string[]): Check =>
+  (node, path, report) => {
+    const given = keys.filter((key) => node.entries.has(key));
+    const names = keys.join(', ').replace(/, ([^,]*)$/, ' and $1');
+    if (given.length > 1) {
+      const message = `${path.join('.')}: ${names} are mutually exclusive`;
+      report.error('conflicting-keys', message, { node, path });
+    }
+    if (given.length === 0 && !node.entries.has('driver') && !node.entries.has('external')) {
+      const message = `${path.join('.')}: one of ${names.replace(' and ', ' or ')} must be set`;
+      report.error('missing-key', message, { node, path });
+    }
+  };
+
+const countOrIds: Check = (node, path, report) => {
+  if (!node.entries.has('count') || !node.entries.has('device_ids')) return;
+  const message = `${path.join('.')}: "count" and "device_ids" are mutually exclusive`;
+  report.error('conflicting-keys', message, { node, path });
+};
+
+const hostAddress: Check = (node, path, report) => {
+  const address = get(node, 'host_ip');
+  const ip = textOf(address);
+  if (ip === undefined || isIP(ip) !== 0) return;
+  report.error('invalid-value', `${path.join('.')}: invalid ip address "${ip}"`, { node: address, path });
+};
+
+const watchedPath: Check = (node, path, report) => {
+  const watched = get(node, 'path');
+  if (textOf(watched) !== '') return;
+  report.error('invalid-value', `${path.join('.')}.path: value can't be blank`, { node: watched, path });
+};
+
+const bindSource: Check = (node, path, report) => {
+  if (textOf(get(node, 'type')) !== 'bind' || node.entries.has('source')) return;
+  report.error('missing-key', `${path.join('.')}: a bind mount needs a source`, { node, path });
+};
+
+const checks = compile<Check>({
+  ...alsoJobs<Check>({
+    'services.*.deploy.resources.reservations.devices.*': countOrIds,
+    'services.*.develop.watch.*': watchedPath,
+    'services.*.gpus.*': countOrIds,
+    'services.*.ports.*': hostAddress,
+    'services.*.volumes.*': bindSource,
+  }),
+  'configs.*': oneSource('file', 'environment', 'content'),
+  'secrets.*': oneSource('file', 'environment'),
+  'volumes.*': noExternalOptions,
+});
+
+/** Checks each part of a model by itself. */
+export function checkModel(model: MapNode, report: Report): void {
+  visit(model, checks, [], (node, rule, path) => rule(node, path, report));
+}
+
+function visit<T>(
+  node: Node,
+  level: Rules<T> | undefined,
+  path: Path,
+  apply: (node: MapNode, rule: T, path: Path) => void,
+): void {
+  if (level === undefined || node.kind === 'scalar') return;
+  if (node.kind === 'map' && level.rule !== undefined) apply(node, level.rule, path);
+  const children = node.kind === 'map' ? node.entries : node.items.entries();
+  for (const [key, value] of children) visit(value, under(level, String(key)), [...path, key], apply);
+}

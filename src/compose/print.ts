@@ -1,0 +1,117 @@
+// A Project as `config` prints it: JSON and YAML with the keys and the doubled dollar signs of the reference.
+import type { Dict, Project, Service } from './project.ts';
+import { setKey } from './tree.ts';
+import { printYaml } from './yaml.ts';
+
+export type Format = 'json' | 'yaml';
+
+type Values = Record<string, unknown>;
+
+/** The project as text, variables of a shell escaped. */
+export function printProject(project: Project, format: Format): string {
+  return printDocument(projectDocument(project, format), format).replaceAll('$', '$$$$');
+}
+
+/** Plain data as text. */
+export function printDocument(document: unknown, format: Format): string {
+  return format === 'json' ? `${JSON.stringify(document, undefined, 2)}\n` : printYaml(document);
+}
+
+/** The project as plain data; the reference leaves models and nested extensions out of JSON. */
+export function projectDocument(project: Project, format: Format): Values {
+  const isYaml = format === 'yaml';
+  const document: Values = {
+    name: project.name,
+    services: mapValues(project.services, servicePrinter(isYaml)),
+  };
+  const add = (section: string, values: Values): void => {
+    if (Object.keys(values).length > 0) document[section] = values;
+  };
+  add(
+    'networks',
+    mapValues(project.networks, (network) => printNetwork(network as unknown as Values, isYaml)),
+  );
+  add(
+    'volumes',
+    mapValues(project.volumes, (volume) => printPlain(volume, isYaml)),
+  );
+  add(
+    'secrets',
+    mapValues(project.secrets, (secret) => printPlain(withoutContent(secret, true), isYaml)),
+  );
+  add(
+    'configs',
+    mapValues(project.configs, (config) => printPlain(withoutContent(config, false), isYaml)),
+  );
+  if (isYaml)
+    add(
+      'models',
+      mapValues(project.models, (model) => printPlain(model, isYaml)),
+    );
+  if (Object.keys(project.jobs).length > 0) add('jobs', mapValues(project.jobs, servicePrinter(isYaml)));
+  for (const [key, value] of Object.entries(project.extensions)) setKey(document, key, value);
+  return document;
+}
+
+function mapValues<T>(values: Dict<T>, print: (value: T) => unknown): Values {
+  const result: Values = {};
+  for (const key of Object.keys(values).sort()) setKey(result, key, print(values[key] as T));
+  return result;
+}
+
+function servicePrinter(isYaml: boolean): (service: Partial<Service>) => unknown {
+  return (service) => {
+    const {
+      pull_refresh_after: _dropped,
+      env_file,
+      ...rest
+    } = service as Partial<Service> & {
+      readonly env_file?: readonly { path: string; required: boolean }[];
+    };
+    const printed = printPlain(copyExtensions(service, rest), isYaml) as Values;
+    if (env_file !== undefined) printed.env_file = env_file.map((file) => (file.required ? file.path : file));
+    if (isYaml && printed.command === null) delete printed.command;
+    if (isYaml && printed.entrypoint === null) delete printed.entrypoint;
+    return printed;
+  };
+}
+
+function copyExtensions(from: object, to: object): object {
+  const extensions: unknown = Reflect.get(from, 'extensions');
+  return extensions === undefined
+    ? to
+    : Object.defineProperty({ ...to }, 'extensions', { value: extensions });
+}
+
+function printNetwork(network: Values, isYaml: boolean): unknown {
+  const { options: _dropped, ...ipam } = (network.ipam ?? {}) as Values;
+  return printPlain(
+    copyExtensions(network, { ...network, ipam: copyExtensions((network.ipam ?? {}) as object, ipam) }),
+    isYaml,
+  );
+}
+
+/** Content that came from a variable is not shown, and that of secrets never. */
+function withoutContent<T extends { readonly environment?: string; readonly content?: string }>(
+  object: T,
+  isSecret: boolean,
+): object {
+  if (!isSecret && object.environment === undefined) return object;
+  const { content: _hidden, ...rest } = object;
+  return copyExtensions(object, rest);
+}
+
+/** A deep copy; in YAML with the extensions that objects keep aside. */
+function printPlain(value: unknown, isYaml: boolean): unknown {
+  if (Array.isArray(value)) return value.map((item) => printPlain(item, isYaml));
+  if (typeof value !== 'object' || value === null) return value;
+  const result: Values = {};
+  for (const key of Object.keys(value)) setKey(result, key, printPlain(Reflect.get(value, key), isYaml));
+  const extensions: unknown = isYaml ? Object.getOwnPropertyDescriptor(value, 'extensions') : undefined;
+  if (extensions !== undefined && !Object.keys(value).includes('extensions')) {
+    for (const [key, extension] of Object.entries((extensions as PropertyDescriptor).value as Values)) {
+      setKey(result, key, extension);
+    }
+  }
+  return result;
+}
