@@ -138,12 +138,12 @@ function exampleOf(schema) {
 /** A value in YAML's flow style, quoted only where YAML needs it. */
 function flow(value) {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
-  if (value !== null && typeof value === 'object') {
+  if (value !== null && typeof value === 'object' && Object.keys(value).length > 0) {
     return `{ ${Object.entries(value)
       .map(([key, entry]) => `${key}: ${flow(entry)}`)
       .join(', ')} }`;
   }
-  if (typeof value !== 'string') return String(value);
+  if (typeof value !== 'string') return JSON.stringify(value);
   const plain =
     /^[A-Za-z./][\w./:-]*$|^\d+[a-zA-Z][\w.]*$/.test(value) &&
     !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value);
