@@ -224,6 +224,7 @@ const serviceFields: Readonly<Record<string, Codec>> = {
   environment: nullableTexts,
   env_file: listOf(struct({ path: str, required: optionalBool, format: str })),
   expose: strings,
+  extends: struct({ file: str, service: str }),
   external_links: strings,
   extra_hosts: hosts,
   group_add: strings,

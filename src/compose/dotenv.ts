@@ -26,7 +26,7 @@ interface Reading {
 const blank = /[\t\v\f\r \u0085\u00a0]*/y;
 const exportWord = /export\s+/y;
 const keyCharacter = /[\p{L}\p{N}_.\-[\]\t\v\f\r \u0085\u00a0]/u;
-const escape = /\\(?:[abcfnrtv$"\\]|0\d{0,3})/g;
+const escapeSequence = /\\(?:[abcfnrtv$"\\]|0\d{0,3})/g;
 const escapes: Readonly<Record<string, string>> = {
   a: '\x07',
   b: '\b',
@@ -155,7 +155,7 @@ function readQuoted(reading: Reading, quote: string): string {
     if (character === '\n') reading.line += 1;
     if (character === quote) {
       reading.at = at + 1;
-      return quote === '"' ? expandValue(reading, unescape(value)) : value;
+      return quote === '"' ? expandValue(reading, expandEscapes(value)) : value;
     }
     const next = reading.text[at + 1];
     if (character !== '\\' || next === undefined) value += character;
@@ -171,8 +171,8 @@ function readQuoted(reading: Reading, quote: string): string {
   throw fail(reading, `unterminated quoted value ${rest}`);
 }
 
-function unescape(value: string): string {
-  return value.replace(escape, (whole) => {
+function expandEscapes(value: string): string {
+  return value.replace(escapeSequence, (whole) => {
     const kind = whole.charAt(1);
     if (kind !== '0') return escapes[kind] ?? whole;
     // Exactly three octal digits make a character; of anything else only the zero goes.

@@ -27,9 +27,9 @@ export function resolveEnvFiles(service: MapNode, environment: Environment, repo
   const own = asMap(service.entries.get('environment')) ?? map(new Map());
   const found = new Map<string, EnvEntry>();
   const lookup = (name: string): string | undefined =>
-    environment.get(name)?.value ?? valueOf(own.entries.get(name));
+    environment.get(name)?.value ?? textValue(own.entries.get(name));
   for (const [name, node] of own.entries) {
-    if (!isNull(node)) found.set(name, { value: valueOf(node) ?? '', at: nowhere });
+    if (!isNull(node)) found.set(name, { value: textValue(node) ?? '', at: nowhere });
   }
   for (const file of files) readFile(file, found, lookup, report);
   putBelow(own, found);
@@ -38,7 +38,7 @@ export function resolveEnvFiles(service: MapNode, environment: Environment, repo
 
 const nowhere: Position = { file: '', line: 0, column: 0 };
 
-function valueOf(node: Node | undefined): string | undefined {
+function textValue(node: Node | undefined): string | undefined {
   return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined;
 }
 

@@ -40,9 +40,10 @@ function extend(name: string, place: Place, chain: readonly Step[], scope: Scope
   const from = basePlace(name, reference, extended, place, scope);
   if (from === undefined) return undefined;
   const base = extend(reference, from, [...chain, step], scope);
-  service.entries.delete('extends');
   place.done.add(name);
+  // The reference keeps `extends` of a service that is there but empty, and prints it.
   if (base === undefined) return service;
+  service.entries.delete('extends');
   const copy = clone(base) as MapNode;
   dropMarks(copy);
   const merged = { ...mergeService(copy, service, name, scope.report), at: service.at, key: service.key };

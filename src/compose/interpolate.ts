@@ -167,10 +167,10 @@ function tell(
 ): void {
   const finding = { node: where.node, path: [...where.path] };
   const full = `${dotted(where.path)}: ${message}`;
-  if (problem.kind === 'required') return report.error('required-variable', full, finding);
-  report.error('interpolation', full, {
+  const isRequired = problem.kind === 'required';
+  report.error(isRequired ? 'required-variable' : 'interpolation', full, {
     ...finding,
-    hint: 'write `$$` for a dollar sign that is meant as such',
+    hint: isRequired ? undefined : 'write `$$` for a dollar sign that is meant as such',
   });
 }
 

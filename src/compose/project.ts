@@ -285,6 +285,8 @@ export interface Service {
   /** `null`: named without a value and not set in the project's environment. */
   readonly environment?: Dict<string | null>;
   readonly expose?: readonly string[];
+  /** Only left when the extended service is empty. */
+  readonly extends?: { readonly file?: string; readonly service?: string };
   readonly external_links?: readonly string[];
   /** `host=address` entries. */
   readonly extra_hosts?: readonly string[];

@@ -66,8 +66,9 @@ function publishedPort(host: Range | undefined, index: number, count: number): s
 function hostAddress(address: string): string | undefined {
   if (address === '') return '';
   const bare = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : undefined;
-  if (bare !== undefined) return isIP(bare) !== 0 ? bare : undefined;
-  return isIP(address) === 0 ? undefined : address;
+  if (bare !== undefined) return isIP(bare) !== 0 && !bare.includes('%') ? bare : undefined;
+  // Without brackets only IPv4 can be told from the ports.
+  return isIP(address) === 4 ? address : undefined;
 }
 
 function portRange(ports: string): Range | undefined {

@@ -12,7 +12,17 @@ import {
 } from 'yaml';
 import type { Report } from './report.ts';
 import { resolvePlain, resolveTagged } from './scalar.ts';
-import { list, type MapNode, makeSource, map, type Node, type Source, type Span, scalar } from './tree.ts';
+import {
+  joinPath,
+  list,
+  type MapNode,
+  makeSource,
+  map,
+  type Node,
+  type Source,
+  type Span,
+  scalar,
+} from './tree.ts';
 
 /** Most values that aliases of one file may expand to, and the deepest nesting. */
 const maxAliased = 500_000;
@@ -22,6 +32,7 @@ interface Build {
   readonly source: Source;
   readonly report: Report;
   readonly anchors: Map<string, Node | 'open'>;
+  readonly path: (string | number)[];
   aliased: number;
 }
 
@@ -31,7 +42,7 @@ export function parseSource(name: string, content: string, report: Report): Node
   const source = makeSource(name, text);
   const documents = readDocuments(text, source, report);
   return documents.map((document) => {
-    const build: Build = { source, report, anchors: new Map(), aliased: 0 };
+    const build: Build = { source, report, anchors: new Map(), path: [], aliased: 0 };
     return document.contents === null ? scalar(null, 'null') : compose(document.contents, build, 0);
   });
 }
@@ -75,7 +86,9 @@ function containerOf(node: ParsedNode, build: Build, depth: number): Node {
   const like = { ...scalar(null, 'null'), at: spanOf(node, build) };
   if (isSeq(node)) {
     return list(
-      node.items.map((item) => compose(item as ParsedNode, build, depth + 1)),
+      node.items.map((item, index) =>
+        inside(build, index, () => compose(item as ParsedNode, build, depth + 1)),
+      ),
       like,
     );
   }
@@ -98,11 +111,19 @@ function fillMap(
     if (key === undefined) continue;
     if (seen.has(key)) duplicate(key, span, target, build);
     seen.add(key);
-    const value = pair.value === null ? nullAt(span) : compose(pair.value, build, depth + 1);
+    const child = pair.value;
+    const value = child === null ? nullAt(span) : inside(build, key, () => compose(child, build, depth + 1));
     if (key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') merged.push(value);
     else target.entries.set(key, { ...value, key: span });
   }
   for (const value of merged) mergeInto(target, value, build);
+}
+
+function inside<T>(build: Build, step: string | number, run: () => T): T {
+  build.path.push(step);
+  const result = run();
+  build.path.pop();
+  return result;
 }
 
 function nullAt(span: Span | undefined): Node {
@@ -118,7 +139,12 @@ function mergeInto(target: MapNode, value: Node, build: Build): void {
       });
       continue;
     }
-    for (const [key, entry] of source.entries) if (!target.entries.has(key)) target.entries.set(key, entry);
+    for (const [key, entry] of source.entries) {
+      const own = target.entries.get(key);
+      if (own === undefined) target.entries.set(key, entry);
+      // A reset takes away what earlier files say, not what is merged in here.
+      else if (own.mark === 'reset') target.entries.set(key, { ...entry, mark: 'override' });
+    }
   }
 }
 
@@ -133,8 +159,10 @@ function keyOf(node: ParsedNode, span: Span | undefined, build: Build): string |
   }
   const shown = key !== undefined && key !== 'open' && key.kind === 'scalar' ? ` ${String(key.value)}` : '';
   const at = span?.source.position(span.start, span.end);
-  build.report.error('yaml-syntax', `a key has to be a string, not${shown || ' a collection'}`, {
+  const place = build.path.length === 0 ? 'at the top level' : `in ${joinPath(build.path)}`;
+  build.report.error('yaml-syntax', `a key ${place} has to be a string, not${shown || ' a collection'}`, {
     at,
+    path: [...build.path],
     hint: shown === '' ? undefined : `put the key in quotes: "${shown.trim()}"`,
   });
   return undefined;
@@ -188,12 +216,15 @@ function expand(node: Node, span: Span | undefined, build: Build): Node {
   if (node.kind === 'scalar') return { ...node };
   if (node.kind === 'list') {
     return list(
-      node.items.map((item) => expand(item, span, build)),
+      node.items.filter((item) => item.mark !== 'reset').map((item) => expand(item, span, build)),
       node,
     );
   }
   const entries = new Map<string, Node>();
-  for (const [key, value] of node.entries) entries.set(key, expand(value, span, build));
+  for (const [key, value] of node.entries) {
+    // A reset acts where it is written, or where an alias stands for it alone.
+    if (value.mark !== 'reset') entries.set(key, expand(value, span, build));
+  }
   return map(entries, node);
 }
 

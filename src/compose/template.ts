@@ -53,7 +53,7 @@ function expand(template: string, expansion: Expansion): string {
     result += template.slice(done, at);
     const found = reference(template, at);
     if (found === undefined) result += '$';
-    else result += found.text ?? valueOf(found, expansion);
+    else result += found.text ?? expandReference(found, expansion);
     done = found?.end ?? at + 1;
   }
   return result + template.slice(done);
@@ -116,7 +116,7 @@ function match(pattern: RegExp, text: string, at: number): string {
   return pattern.exec(text)?.[0] ?? '';
 }
 
-function valueOf(found: Reference, expansion: Expansion): string {
+function expandReference(found: Reference, expansion: Expansion): string {
   const value = expansion.lookup(found.name);
   if (found.operator === '') {
     if (value === undefined) expansion.onUnset(found.name);

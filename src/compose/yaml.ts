@@ -77,7 +77,6 @@ function printText(text: string, indent: string, isKey: boolean): string {
 
 function quoteDouble(text: string): string {
   const escaped = JSON.stringify(text).replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON leaves these as they are
     /[\u007f-\u009f\u2028\u2029\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
