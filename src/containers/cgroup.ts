@@ -2,7 +2,16 @@
 import type { OciResources, OciThrottle } from './oci.ts';
 import type { Warning } from './warning.ts';
 
-export type Controller = 'cpu' | 'cpuacct' | 'cpuset' | 'memory' | 'pids' | 'blkio' | 'devices' | 'freezer' | 'hugetlb';
+export type Controller =
+  | 'cpu'
+  | 'cpuacct'
+  | 'cpuset'
+  | 'memory'
+  | 'pids'
+  | 'blkio'
+  | 'devices'
+  | 'freezer'
+  | 'hugetlb';
 
 /** One mounted v1 hierarchy. */
 export interface Hierarchy {
@@ -71,7 +80,9 @@ function parseMount(line: string): CgroupMount[] {
 }
 
 function unescapeOctal(path: string): string {
-  return path.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+  return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }
 
 function toHierarchy({ mountPoint, options }: CgroupMount): Hierarchy {
@@ -151,7 +162,9 @@ function throttle(key: 'Read' | 'Write', unit: 'Bps' | 'IOPS'): Limit<unknown> {
     value: ({ blockIO }) => blockIO?.[property],
     v1: (list) => list.map(({ major, minor, rate }) => write('blkio', v1File, `${major}:${minor} ${rate}`)),
     v2: (list) =>
-      list.map(({ major, minor, rate }) => write('blkio', 'io.max', `${major}:${minor} ${v2Key}=${rate || 'max'}`)),
+      list.map(({ major, minor, rate }) =>
+        write('blkio', 'io.max', `${major}:${minor} ${v2Key}=${rate || 'max'}`),
+      ),
   });
 }
 
@@ -169,7 +182,10 @@ const LIMITS: readonly Limit<unknown>[] = [
       if (cpu?.quota === undefined && cpu?.period === undefined) return undefined;
       return { quota: cpu.quota ?? -1, period: cpu.period ?? DEFAULT_PERIOD };
     },
-    v1: ({ quota, period }) => [write('cpu', 'cpu.cfs_period_us', period), write('cpu', 'cpu.cfs_quota_us', quota)],
+    v1: ({ quota, period }) => [
+      write('cpu', 'cpu.cfs_period_us', period),
+      write('cpu', 'cpu.cfs_quota_us', quota),
+    ],
     v2: ({ quota, period }) => [write('cpu', 'cpu.max', `${orMax(quota)} ${period}`)],
   }),
   limit<number>({
@@ -288,7 +304,10 @@ export function planCgroups(wish: CgroupWish): CgroupPlan {
 
 function everythingMissing(resources: OciResources): Warning[] {
   const asked = LIMITS.filter((row) => row.value(resources) !== undefined);
-  return asked.map(({ attribute }) => ({ attribute, reason: 'no control groups are mounted on this machine' }));
+  return asked.map(({ attribute }) => ({
+    attribute,
+    reason: 'no control groups are mounted on this machine',
+  }));
 }
 
 interface Chosen {
@@ -353,7 +372,10 @@ function planV1(wish: CgroupWish): CgroupPlan {
 }
 
 // On v1 a cpuset is born empty, and nothing can live in it until every ancestor has CPUs and memory nodes.
-function cpusetParents({ layout, path }: CgroupWish, writes: readonly Write[]): (readonly [string, string])[] {
+function cpusetParents(
+  { layout, path }: CgroupWish,
+  writes: readonly Write[],
+): (readonly [string, string])[] {
   const mountPoint = layout.v1.cpuset?.mountPoint;
   if (mountPoint === undefined || !writes.some(({ controller }) => controller === 'cpuset')) return [];
   return ancestors(path).flatMap((directory) => [
@@ -388,7 +410,9 @@ function planV2(wish: CgroupWish, root: string): CgroupPlan {
   const enable = [...new Set(names)].filter(available).map((name) => `+${name}`);
   const leaf = root + path;
   const parents = ['', ...ancestors(path).slice(0, -1)];
-  const subtree = parents.map((directory) => [`${root}${directory}/cgroup.subtree_control`, enable.join(' ')] as const);
+  const subtree = parents.map(
+    (directory) => [`${root}${directory}/cgroup.subtree_control`, enable.join(' ')] as const,
+  );
   return {
     create: [leaf],
     writes: [

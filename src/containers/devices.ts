@@ -68,11 +68,17 @@ export function devicesOf(service: Service, machine: Pick<Machine, 'device' | 'l
     ? [ALLOW_ALL]
     : [
         ...DEFAULT_RULES,
-        ...added.map(({ node, access }) => allowNode(node.type === 'b' ? 'b' : 'c', node.major, node.minor, access)),
+        ...added.map(({ node, access }) =>
+          allowNode(node.type === 'b' ? 'b' : 'c', node.major, node.minor, access),
+        ),
         ...(service.device_cgroup_rules ?? []).map(parseRule),
       ];
   const everything = service.privileged ? hostNodes('/dev', '/dev', machine) : [];
-  return { nodes: unique([...DEFAULT_DEVICES, ...everything, ...added.map(({ node }) => node)]), rules, warnings: requestWarnings(service, cdi) };
+  return {
+    nodes: unique([...DEFAULT_DEVICES, ...everything, ...added.map(({ node }) => node)]),
+    rules,
+    warnings: requestWarnings(service, cdi),
+  };
 }
 
 // Later entries win; the first one's place is kept.
@@ -99,7 +105,10 @@ interface MappedNode {
   readonly access: string;
 }
 
-function mappedNodes(mapping: DeviceMapping, machine: Pick<Machine, 'device' | 'listDirectory'>): MappedNode[] {
+function mappedNodes(
+  mapping: DeviceMapping,
+  machine: Pick<Machine, 'device' | 'listDirectory'>,
+): MappedNode[] {
   const { source, target = source, permissions = 'rwm' } = mapping;
   const nodes = hostNodes(source, target, machine);
   if (nodes.length === 0) throw new ComposeError('invalid-value', `${source} is no device of this machine`);
@@ -107,9 +116,24 @@ function mappedNodes(mapping: DeviceMapping, machine: Pick<Machine, 'device' | '
 }
 
 // These of the host's /dev are made anew in every container, or belong to the kernel's own mounts there.
-const OWN_IN_CONTAINER = new Set(['pts', 'shm', 'mqueue', 'fd', 'console', 'ptmx', 'stdin', 'stdout', 'stderr', 'core']);
+const OWN_IN_CONTAINER = new Set([
+  'pts',
+  'shm',
+  'mqueue',
+  'fd',
+  'console',
+  'ptmx',
+  'stdin',
+  'stdout',
+  'stderr',
+  'core',
+]);
 
-function hostNodes(source: string, target: string, machine: Pick<Machine, 'device' | 'listDirectory'>): OciDevice[] {
+function hostNodes(
+  source: string,
+  target: string,
+  machine: Pick<Machine, 'device' | 'listDirectory'>,
+): OciDevice[] {
   const names = machine.listDirectory(source);
   if (names !== undefined) {
     const wanted = source === '/dev' ? names.filter((name) => !OWN_IN_CONTAINER.has(name)) : names;
@@ -124,7 +148,8 @@ function hostNodes(source: string, target: string, machine: Pick<Machine, 'devic
 /** `c 1:3 rwm`, `a *:* rwm`. */
 function parseRule(text: string): OciDeviceRule {
   const match = /^([abc])\s+(\d+|\*):(\d+|\*)\s+([rwm]{1,3})$/.exec(text.trim());
-  if (match === null) throw new ComposeError('invalid-value', `device_cgroup_rules: ${JSON.stringify(text)} is no rule`);
+  if (match === null)
+    throw new ComposeError('invalid-value', `device_cgroup_rules: ${JSON.stringify(text)} is no rule`);
   const [, type = 'a', major = '*', minor = '*', access = 'rwm'] = match;
   return {
     allow: true,

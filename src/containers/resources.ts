@@ -63,10 +63,16 @@ function swapOf(service: Service, limit: number | undefined): number | undefined
   if (asked < 0) return -1;
   if (asked === 0) return limit === undefined ? undefined : 2 * limit;
   if (limit === undefined) {
-    throw new ComposeError('conflicting-keys', 'memswap_limit needs mem_limit: it counts memory and swap together');
+    throw new ComposeError(
+      'conflicting-keys',
+      'memswap_limit needs mem_limit: it counts memory and swap together',
+    );
   }
   if (asked < limit) {
-    throw new ComposeError('invalid-value', 'memswap_limit counts memory and swap together: it cannot be below mem_limit');
+    throw new ComposeError(
+      'invalid-value',
+      'memswap_limit counts memory and swap together: it cannot be below mem_limit',
+    );
   }
   return asked;
 }
@@ -119,7 +125,10 @@ function blockIOOf(config: BlkioConfig, machine: Pick<Machine, 'device'>): OciRe
     list?.map(({ Path, Rate }): OciThrottle => ({ ...numbersOf(Path, machine), rate: rateOf(Rate) }));
   const entries = {
     weight: config.weight || undefined,
-    weightDevice: config.weight_device?.map(({ Path, Weight }) => ({ ...numbersOf(Path, machine), weight: Weight })),
+    weightDevice: config.weight_device?.map(({ Path, Weight }) => ({
+      ...numbersOf(Path, machine),
+      weight: Weight,
+    })),
     throttleReadBpsDevice: throttles(config.device_read_bps),
     throttleWriteBpsDevice: throttles(config.device_write_bps),
     throttleReadIOPSDevice: throttles(config.device_read_iops),
@@ -138,6 +147,7 @@ function rateOf(rate: number | string): number {
 
 function numbersOf(path: string, machine: Pick<Machine, 'device'>): { major: number; minor: number } {
   const node = machine.device(path);
-  if (node === undefined) throw new ComposeError('invalid-value', `blkio_config: ${path} is no device of this machine`);
+  if (node === undefined)
+    throw new ComposeError('invalid-value', `blkio_config: ${path} is no device of this machine`);
   return { major: node.major, minor: node.minor };
 }

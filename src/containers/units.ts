@@ -26,7 +26,8 @@ export function durationMs(text: string): number {
 /** Bytes of a decimal string; -1 is unlimited. */
 export function byteCount(text: string | number): number {
   const bytes = Number(text);
-  if (!Number.isFinite(bytes)) throw new ComposeError('invalid-value', `${JSON.stringify(text)} is no number of bytes`);
+  if (!Number.isFinite(bytes))
+    throw new ComposeError('invalid-value', `${JSON.stringify(text)} is no number of bytes`);
   return bytes;
 }
 
