@@ -15,14 +15,7 @@ export function recallProject(name: string, observed: Observed): Project {
       { command: null, entrypoint: null, image, scale: own.length, depends_on: parseDependsOn(label) },
     ];
   });
-  const declared = {
-    networks: resources(name, observed.networks) satisfies Dict<NetworkConfig>,
-    volumes: resources(name, observed.volumes) satisfies Dict<VolumeConfig>,
-    secrets: {},
-    configs: {},
-    models: {},
-  };
-  const project: Project = {
+  return {
     name,
     workingDir: '/',
     files: [],
@@ -30,17 +23,16 @@ export function recallProject(name: string, observed: Observed): Project {
     environment: {},
     services: Object.fromEntries(services),
     disabledServices: {},
-    ...declared,
+    networks: resources(name, observed.networks) satisfies Dict<NetworkConfig>,
+    volumes: resources(name, observed.volumes) satisfies Dict<VolumeConfig>,
+    secrets: {},
+    configs: {},
+    models: {},
     jobs: {},
     extensions: {},
     profiles: [],
-    declared,
-    allResources: false,
     positionOf: () => undefined,
-    provenanceOf: () => undefined,
-    withProfiles: () => project,
   };
-  return project;
 }
 
 /** The label com.docker.compose.depends_on: `name:condition:restart`, separated by commas. */

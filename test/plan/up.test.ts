@@ -1,6 +1,6 @@
 // Plans of up, create, scale and run as text, over small worlds.
 import { describe, expect, it } from 'vitest';
-import { type ProjectSketch, type World, world } from '../support/world.ts';
+import { type ProjectSketch, project, type World, world } from '../support/world.ts';
 
 const pair: ProjectSketch = { services: { web: { needs: { db: 'started' } }, db: {} } };
 const follows: ProjectSketch = {
@@ -474,7 +474,14 @@ describe('networks and volumes', () => {
   it('unused ones are made only with allResources', () => {
     const sketch = { services: {}, volumes: { data: { name: 'demo_data' } } };
     expect(world(sketch).plan(up)).toEqual(['nothing to do']);
-    expect(text(world({ ...sketch, allResources: true }).plan(up))).toMatchInlineSnapshot(`
+    const declared = project(sketch);
+    const loaded = {
+      declared,
+      allResources: true,
+      provenanceOf: () => undefined,
+      withProfiles: () => declared,
+    };
+    expect(text(world({ ...sketch, loaded }).plan(up))).toMatchInlineSnapshot(`
       "
       1. create-network demo_default: it does not exist
       2. create-volume demo_data: it does not exist

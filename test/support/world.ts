@@ -31,9 +31,7 @@ const CONDITION = {
 
 /** A project called `demo`; services have image `box` and the default network unless they say otherwise. */
 export function project({ services, disabledServices, ...rest }: ProjectSketch): Project {
-  const networks = rest.networks ?? { default: { name: 'demo_default' } };
-  const declared = { networks, volumes: rest.volumes ?? {}, secrets: {}, configs: {}, models: {} };
-  const made: Project = {
+  return {
     name: 'demo',
     workingDir: '/demo',
     files: ['/demo/compose.yaml'],
@@ -41,18 +39,17 @@ export function project({ services, disabledServices, ...rest }: ProjectSketch):
     environment: {},
     services: sketched(services),
     disabledServices: sketched(disabledServices ?? {}),
-    ...declared,
-    declared,
-    allResources: false,
+    networks: { default: { name: 'demo_default' } },
+    volumes: {},
+    secrets: {},
+    configs: {},
+    models: {},
     jobs: {},
     extensions: {},
     profiles: [],
     positionOf: (path) => ({ file: '/demo/compose.yaml', line: path.length, column: 1 }),
-    provenanceOf: () => undefined,
-    withProfiles: () => made,
     ...rest,
   };
-  return made;
 }
 
 function sketched(services: ProjectSketch['services']): Record<string, Service> {

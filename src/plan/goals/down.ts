@@ -1,4 +1,5 @@
 // down: containers stop and go, then networks, and volumes and images when asked.
+import type { Declared, Project } from '../../compose/project.ts';
 import type { Verdict } from '../decide.ts';
 import type { DownGoal } from '../goal.ts';
 import { isAlive, type ObservedContainer } from '../observed.ts';
@@ -65,7 +66,7 @@ function removeNetworks(
   everything: boolean,
 ): void {
   const { project, observed, plan } = situation;
-  for (const name of ownNames(project.declared.networks)) {
+  for (const name of ownNames(declaredOf(project).networks)) {
     const network = observed.networks.find((candidate) => candidate.name === name);
     if (network === undefined || isForeign(network, project.name)) continue;
     const staying = network.users.filter((id) => !removed.has(id));
@@ -84,7 +85,7 @@ function removeVolumes(
   everything: boolean,
 ): void {
   const { project, observed, plan } = situation;
-  for (const name of ownNames(project.declared.volumes)) {
+  for (const name of ownNames(declaredOf(project).volumes)) {
     const volume = observed.volumes.find((candidate) => candidate.name === name);
     if (volume === undefined) continue;
     const staying = volume.users.filter((id) => !removed.has(id));
@@ -111,6 +112,11 @@ function removeImages(
     const needs = situation.replicasOf(service).map(({ id }) => removed.get(id));
     situation.plan.add({ kind: 'remove-image', image, cause: `--rmi ${which} was given`, needs });
   }
+}
+
+// Resources that only services of other profiles use go too.
+function declaredOf(project: Project): Declared {
+  return project.loaded?.declared ?? project;
 }
 
 function ownNames(configs: Readonly<Record<string, { readonly name: string; readonly external?: boolean }>>) {

@@ -73,7 +73,7 @@ function survey(
   named: ReadonlySet<string>,
   users: readonly string[],
 ): Work {
-  const all = situation.project.allResources;
+  const all = situation.project.loaded?.allResources ?? false;
   const networks = wantedNetworks(situation, users, all);
   const volumes = keptVolumes(situation, goal, wantedVolumes(situation, users, all));
   const renewedVolumes = new Set(volumes.filter((v) => v.existing !== undefined).map((v) => v.name));
