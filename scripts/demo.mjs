@@ -1,7 +1,7 @@
 // `npm run demo`: from a fresh clone to a running stack: installs, builds, brings examples/app-db-lb up with tscompose,
 // sends requests through its load balancer, scales, takes it down and shows that nothing is left.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ const example = join(root, 'examples/app-db-lb');
 const REPLICAS = 3;
 
 function explain(text) {
-  console.log(`\n\u001b[1m${text}\u001b[0m`.replaceAll(process.stdout.isTTY ? '' : /\u001b\[\d+m/g, ''));
+  console.log(process.stdout.isTTY ? `\n\u001b[1m${text}\u001b[0m` : `\n${text}`);
 }
 
 function requireRoot() {
@@ -66,14 +66,12 @@ async function request(port, count) {
 }
 
 function leftovers(stateDir) {
-  const text = (command, ...args) => spawnSync(command, args, { encoding: 'utf8' }).stdout ?? '';
-  const mounts = text('cat', '/proc/self/mountinfo')
-    .split('\n')
-    .filter((line) => line.includes(stateDir));
-  const processes = text('ps', '-eo', 'args')
-    .split('\n')
-    .filter((line) => line.includes('tscompose-shim') && line.includes(stateDir));
-  return [...mounts, ...processes];
+  const read = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+  const mounts = read('/proc/self/mountinfo').split('\n');
+  const commands = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .map((pid) => read(`/proc/${pid}/cmdline`).replaceAll('\0', ' '));
+  return [...mounts, ...commands].filter((line) => line.includes(stateDir));
 }
 
 async function show(env, port, stateDir) {

@@ -2,6 +2,9 @@
 import type { CommandTable } from './command.ts';
 
 export const COMMANDS: CommandTable = {
+  image: () => import('./commands/image.ts'),
+  explain: () => import('./commands/explain.ts'),
+  lint: () => import('./commands/lint.ts'),
   version: () => import('./commands/version.ts'),
 };
 

@@ -55,8 +55,14 @@ async function openState(global: GlobalFlags): Promise<Context> {
   return { layout, core: openCore() };
 }
 
-async function load(_global: GlobalFlags, _options: ProjectOptions): Promise<Project> {
-  throw new InternalError('the loader is not wired up yet');
+async function load(global: GlobalFlags, { services = [] }: ProjectOptions): Promise<Project> {
+  const { loadFromFiles } = await import('./load.ts');
+  const { project, warnings } = await loadFromFiles(global, services);
+  if (warnings.length > 0) {
+    const { renderFindings } = await import('./failure.ts');
+    writeAll(2, await renderFindings(warnings, wantsColours(global, 'stderr')));
+  }
+  return project;
 }
 
 async function openEngine(_context: Context): Promise<Engine> {

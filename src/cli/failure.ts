@@ -55,19 +55,17 @@ export async function describeFailure(error: unknown, style: FailureStyle): Prom
 }
 
 async function describeExpected(error: ComposeError, { verbose, colours }: FailureStyle): Promise<string> {
-  const findings = error.diagnostics.length > 0 ? error.diagnostics : [asDiagnostic(error)];
-  const text = await renderFindings(findings, colours);
+  const text = await renderFindings(findingsOf(error), colours);
   return verbose ? `${text}${causes(error.cause)}` : text;
 }
 
-function asDiagnostic({ code, message, at, hint }: ComposeError): Diagnostic {
-  return {
-    severity: 'error',
-    code,
-    message,
-    ...(at !== undefined && { at }),
-    ...(hint !== undefined && { hint }),
-  };
+/** All that an error stands for: the findings of a stage, or itself. */
+export function findingsOf(error: ComposeError): readonly Diagnostic[] {
+  if (error.diagnostics.length > 0) return error.diagnostics;
+  const { code, message, at, hint } = error;
+  const place = at === undefined ? {} : { at };
+  const cure = hint === undefined ? {} : { hint };
+  return [{ severity: 'error', code, message, ...place, ...cure }];
 }
 
 /** Findings of the loader with code frames, for standard error. */

@@ -1,0 +1,199 @@
+// What is happening, on standard error: a list that changes on a terminal, otherwise one line per change.
+// Only this file knows listr2, and it is loaded when something takes long enough to be watched.
+import type { Action, Plan } from '../plan/plan.ts';
+import type { CliContext } from './command.ts';
+import { styled } from './output.ts';
+import { type Phrase, phraseOf } from './phrases.ts';
+
+/** How an action ended, or that it began. */
+export type Step = 'started' | 'done' | 'failed' | 'skipped';
+
+export interface Progress {
+  update(action: Action, step: Step, message?: string): void;
+  /** Stops drawing; what comes later is printed line by line. */
+  release(): void;
+  /** Call when everything has ended. */
+  finish(): Promise<void>;
+}
+
+/** Anything faster than this is over before it would be read. */
+const WATCHABLE_MS = 150;
+
+/** The kind of progress that the flags and the terminal ask for. */
+export function createProgress(context: CliContext, plan: Plan): Progress {
+  const { progress } = context.global;
+  if (progress === 'quiet') return SILENT;
+  if (progress === 'json') return lines(context, jsonLine);
+  const interactive = progress === 'tty' || (progress === 'auto' && context.isTerminal('stderr'));
+  if (!interactive || context.global.ansi === 'never') return lines(context, plainLine);
+  return new Drawing(context, plan);
+}
+
+const SILENT: Progress = {
+  update: () => undefined,
+  release: () => undefined,
+  finish: async () => undefined,
+};
+
+type Line = (phrase: Phrase, step: Step, message: string | undefined) => string;
+
+function lines(context: CliContext, line: Line): Progress {
+  return {
+    ...SILENT,
+    update: (action, step, message) => context.err(`${line(phraseOf(action), step, message)}\n`),
+  };
+}
+
+function plainLine(phrase: Phrase, step: Step, message: string | undefined): string {
+  return ` ${phrase.subject}  ${wordOf(phrase, step)}${message === undefined ? '' : ` ${message}`}`;
+}
+
+const STATUS = { started: 'Working', done: 'Done', failed: 'Error', skipped: 'Warning' } as const;
+
+function jsonLine(phrase: Phrase, step: Step, message: string | undefined): string {
+  return JSON.stringify({
+    id: phrase.subject,
+    status: STATUS[step],
+    text: wordOf(phrase, step),
+    ...(message !== undefined && { details: message }),
+  });
+}
+
+function wordOf(phrase: Phrase, step: Step): string {
+  switch (step) {
+    case 'started':
+      return phrase.doing;
+    case 'done':
+      return phrase.done;
+    case 'failed':
+      return 'Error';
+    case 'skipped':
+      return 'Skipped';
+  }
+}
+
+interface Subject {
+  readonly name: string;
+  word: string;
+  step: Step;
+  /** Actions on it that have not ended. */
+  open: number;
+  readonly settle: (() => void)[];
+  readonly retitle: (() => void)[];
+}
+
+/** One row per network, volume, image and container, drawn by listr2 once it has become worth watching. */
+class Drawing implements Progress {
+  readonly #context: CliContext;
+  readonly #subjects = new Map<string, Subject>();
+  readonly #timer: NodeJS.Timeout;
+  #drawn: Promise<unknown> | undefined;
+  #released = false;
+
+  constructor(context: CliContext, plan: Plan) {
+    this.#context = context;
+    for (const action of plan.actions) {
+      const { subject: name } = phraseOf(action);
+      const known = this.#subjects.get(name);
+      if (known) known.open++;
+      else this.#subjects.set(name, { name, word: '', step: 'started', open: 1, settle: [], retitle: [] });
+    }
+    this.#timer = setTimeout(() => this.#draw(), WATCHABLE_MS);
+  }
+
+  update(action: Action, step: Step, message?: string): void {
+    const phrase = phraseOf(action);
+    const subject = this.#subjects.get(phrase.subject);
+    if (this.#released || !subject) {
+      this.#context.err(`${plainLine(phrase, step, message)}\n`);
+      return;
+    }
+    subject.word = wordOf(phrase, step) + (message === undefined ? '' : `  ${message}`);
+    if (subject.step !== 'failed') subject.step = step;
+    if (step !== 'started') subject.open--;
+    for (const retitle of subject.retitle) retitle();
+    if (subject.open === 0) for (const settle of subject.settle) settle();
+  }
+
+  release(): void {
+    if (this.#released) return;
+    clearTimeout(this.#timer);
+    if (this.#drawn === undefined) this.#print();
+    else for (const subject of this.#subjects.values()) for (const settle of subject.settle) settle();
+    this.#released = true;
+  }
+
+  async finish(): Promise<void> {
+    this.release();
+    await this.#drawn;
+  }
+
+  /** Everything that happened, when it was over before it could be watched. */
+  #print(): void {
+    const happened = [...this.#subjects.values()].filter(({ word }) => word !== '');
+    const width = Math.max(0, ...happened.map(({ name }) => name.length));
+    for (const { name, word, step } of happened) {
+      const mark = step === 'failed' ? styled('✘', 'red', true) : styled('✔', 'green', true);
+      this.#context.err(` ${mark} ${name.padEnd(width)}  ${word}\n`);
+    }
+  }
+
+  #draw(): void {
+    this.#drawn = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { Listr } = await import('listr2');
+    const rows = process.stderr.rows || 24;
+    const subjects = [...this.#subjects.values()];
+    const shown = subjects.length < rows ? subjects : [];
+    const tasks = shown.map((subject) => ({
+      title: this.#title(subject),
+      task: (_: unknown, task: { title: string }) =>
+        new Promise<void>((resolve, reject) => {
+          const settle = () => (subject.step === 'failed' ? reject(new Error(subject.word)) : resolve());
+          if (subject.open === 0 || this.#released) settle();
+          subject.settle.push(settle);
+          subject.retitle.push(() => {
+            task.title = this.#title(subject);
+          });
+        }),
+    }));
+    if (shown.length < subjects.length) tasks.push(this.#countTask(subjects));
+    const list = new Listr(tasks, {
+      concurrent: true,
+      exitOnError: false,
+      registerSignalListeners: false,
+      rendererOptions: { showErrorMessage: false },
+    });
+    await list.run().catch(() => undefined);
+  }
+
+  #title({ name, word }: Subject): string {
+    return word === '' ? name : `${name}  ${word}`;
+  }
+
+  /** More rows than the terminal has would be cut off: one row counts them. */
+  #countTask(subjects: readonly Subject[]) {
+    const title = () => {
+      const ended = subjects.filter(({ open }) => open === 0).length;
+      const now = subjects.filter(({ open, word }) => open > 0 && word !== '').slice(0, 3);
+      return `${ended} of ${subjects.length}  ${now.map(({ name }) => name).join(', ')}`;
+    };
+    return {
+      title: title(),
+      task: (_: unknown, task: { title: string }) =>
+        new Promise<void>((resolve) => {
+          const look = () => {
+            task.title = title();
+            if (this.#released || subjects.every(({ open }) => open === 0)) resolve();
+          };
+          for (const subject of subjects) {
+            subject.retitle.push(look);
+            subject.settle.push(look);
+          }
+          look();
+        }),
+    };
+  }
+}
