@@ -232,7 +232,7 @@ int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, siz
     *ret_length = exchange.reply_length;
     if (exchange.error != 0) {
         *ret_failed_seq = exchange.failed_seq;
-        return tsc_fail(reterr, exchange.error, "netlink", exchange.message);
+        return tsc_fail(reterr, exchange.error, "change network", exchange.message);
     }
     if (exchange.reply_length > capacity)
         return tsc_fail(reterr, -EMSGSIZE, "receive netlink answer", netns);

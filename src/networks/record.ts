@@ -1,0 +1,121 @@
+// What is remembered of a network: its record, decoded from disk, and what its driver options mean.
+import { readdirSync } from 'node:fs';
+import type { Context } from '../state/context.ts';
+import { asArray, asBoolean, asDict, asObject, asString, optional } from '../state/decode.ts';
+import { networkFiles, networksDir } from '../state/layout.ts';
+import { readRecord } from '../state/record.ts';
+import type { Lease, NetworkSubnet } from './ipam.ts';
+
+export type NetworkDriver = 'bridge' | 'macvlan' | 'ipvlan';
+
+/** STATE/networks/<id>.json. */
+export interface NetworkRecord {
+  readonly version: 1;
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  /** Name on this machine. */
+  readonly name: string;
+  readonly project: string;
+  /** Key in the compose file. */
+  readonly key: string;
+  readonly driver: NetworkDriver;
+  /** The host interface: the bridge, or the parent that containers' interfaces hang on. */
+  readonly bridge: string;
+  readonly subnets: readonly NetworkSubnet[];
+  readonly internal: boolean;
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly configHash: string;
+  /** ISO 8601. */
+  readonly created: string;
+  /** By container id; they stay while the container exists, also while it is stopped. */
+  readonly leases: Readonly<Record<string, Lease>>;
+}
+
+export const OPTION = {
+  bridgeName: 'com.docker.network.bridge.name',
+  enableIcc: 'com.docker.network.bridge.enable_icc',
+  masquerade: 'com.docker.network.bridge.enable_ip_masquerade',
+  hostBinding: 'com.docker.network.bridge.host_binding_ipv4',
+  mtu: 'com.docker.network.driver.mtu',
+  interfacePrefix: 'com.docker.network.container_iface_prefix',
+} as const;
+
+/** A switch among the driver options; `fallback` when it is not given. */
+export function flagOption(
+  { options }: Pick<NetworkRecord, 'options'>,
+  name: string,
+  fallback: boolean,
+): boolean {
+  const value = options[name]?.toLowerCase();
+  return value === undefined ? fallback : ['1', 't', 'true'].includes(value);
+}
+
+export function mtuOf({ options }: Pick<NetworkRecord, 'options'>): number | undefined {
+  const mtu = Number(options[OPTION.mtu]);
+  return Number.isInteger(mtu) && mtu > 0 ? mtu : undefined;
+}
+
+/** All networks of this machine, by name. */
+export function listNetworks(ctx: Context): NetworkRecord[] {
+  return recordIds(networksDir(ctx.layout))
+    .map((id) => readNetwork(ctx, id))
+    .filter((record) => record !== undefined)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+export function readNetwork(ctx: Context, id: string): NetworkRecord | undefined {
+  return readRecord(networkFiles(ctx.layout, id).record, decodeNetwork);
+}
+
+function recordIds(directory: string): string[] {
+  try {
+    return readdirSync(directory).flatMap((file) => /^([0-9a-f]{64})\.json$/.exec(file)?.[1] ?? []);
+  } catch {
+    return [];
+  }
+}
+
+function decodeNetwork(value: unknown): NetworkRecord {
+  const object = asObject(value, 'network');
+  return {
+    version: 1,
+    id: asString(object.id, 'id'),
+    name: asString(object.name, 'name'),
+    project: asString(object.project, 'project'),
+    key: asString(object.key, 'key'),
+    driver: decodeDriver(object.driver),
+    bridge: asString(object.bridge, 'bridge'),
+    subnets: asArray(object.subnets, 'subnets', decodeSubnet),
+    internal: asBoolean(object.internal, 'internal'),
+    options: asDict(object.options, 'options', asString),
+    labels: asDict(object.labels, 'labels', asString),
+    configHash: asString(object.configHash, 'configHash'),
+    created: asString(object.created, 'created'),
+    leases: asDict(object.leases, 'leases', decodeLease),
+  };
+}
+
+function decodeDriver(value: unknown): NetworkDriver {
+  if (value === 'bridge' || value === 'macvlan' || value === 'ipvlan') return value;
+  throw new TypeError('driver is unknown');
+}
+
+function decodeSubnet(value: unknown, what: string): NetworkSubnet {
+  const object = asObject(value, what);
+  return {
+    subnet: asString(object.subnet, `${what}.subnet`),
+    gateway: asString(object.gateway, `${what}.gateway`),
+    ...optional(object, 'ipRange', asString),
+    ...optional(object, 'auxAddresses', (dict, name) => asDict(dict, name, asString)),
+  };
+}
+
+function decodeLease(value: unknown, what: string): Lease {
+  const object = asObject(value, what);
+  return {
+    mac: asString(object.mac, `${what}.mac`),
+    ...optional(object, 'ipv4', asString),
+    ...optional(object, 'ipv6', asString),
+  };
+}

@@ -1,0 +1,378 @@
+// rtnetlink requests and answers (rtnetlink(7)): links, addresses, routes. Pure.
+import {
+  type Address,
+  addressBytes,
+  addressFromBytes,
+  bitsOf,
+  type Subnet,
+  subnetAround,
+} from './address.ts';
+import {
+  attribute,
+  be16,
+  concat,
+  i32,
+  listAttributes,
+  type Message,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  nested,
+  parseAttributes,
+  readText,
+  readU32,
+  text,
+  u8,
+  u16,
+  u32,
+} from './netlink.ts';
+
+const RTM = {
+  newLink: 16,
+  delLink: 17,
+  getLink: 18,
+  newAddress: 20,
+  getAddress: 22,
+  newRoute: 24,
+  getRoute: 26,
+  newNeighbour: 28,
+};
+const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18, afSpec: 26, namespaceFd: 28 };
+const LINK_INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 };
+const VETH_PEER = 1;
+const BRIDGE = { forwardDelay: 1, stp: 5 };
+const BRIDGE_PORT_ISOLATED = 33;
+const MACVLAN_MODE = 1;
+const IPVLAN_MODE = 1;
+const VLAN_ID = 1;
+const VXLAN = { id: 1, group: 2, link: 3, local: 4, learning: 7, port: 15, local6: 17 };
+const INET6_ADDR_GEN_MODE = 8;
+const ADDR_GEN_NONE = 1;
+const IFF_UP = 1;
+const AF = { unspecified: 0, bridge: 7, 4: 2, 6: 10 } as const;
+const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 };
+const IFA_F_NODAD = 2;
+const RTA = { destination: 1, outInterface: 4, gateway: 5, table: 15 };
+const RT_TABLE = { main: 254, local: 255 };
+const RTPROT_BOOT = 3;
+const RT_SCOPE = { universe: 0, link: 253 };
+const RTN_UNICAST = 1;
+const NEIGHBOUR = { destination: 1, linkAddress: 2 };
+const NUD_PERMANENT = 0x80;
+const NTF_SELF = 2;
+
+/** An existing link, by index or by name. */
+export type LinkRef = number | string;
+
+export const MACVLAN_MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+export const IPVLAN_MODES = { l2: 0, l3: 1, l3s: 2 } as const;
+
+export type LinkKind =
+  | { readonly kind: 'bridge' }
+  | { readonly kind: 'dummy' }
+  | { readonly kind: 'veth'; readonly peer: LinkOptions }
+  | { readonly kind: 'macvlan'; readonly parent: number; readonly mode: keyof typeof MACVLAN_MODES }
+  | { readonly kind: 'ipvlan'; readonly parent: number; readonly mode: keyof typeof IPVLAN_MODES }
+  | { readonly kind: 'vlan'; readonly parent: number; readonly id: number }
+  | {
+      readonly kind: 'vxlan';
+      readonly id: number;
+      readonly port: number;
+      readonly local?: Address;
+      readonly parent?: number;
+    };
+
+export interface LinkOptions {
+  readonly name: string;
+  /** Six bytes. */
+  readonly mac?: Uint8Array;
+  readonly mtu?: number;
+  readonly master?: number;
+  /** Descriptor of the network namespace that the link is made in. */
+  readonly namespaceFd?: number;
+}
+
+function linkHeader(
+  ref: LinkRef,
+  { up, family = AF.unspecified }: { up?: boolean; family?: number } = {},
+): Uint8Array {
+  const index = typeof ref === 'number' ? ref : 0;
+  return concat([
+    u8(family),
+    u8(0),
+    u16(0),
+    i32(index),
+    u32(up ? IFF_UP : 0),
+    u32(up === undefined ? 0 : IFF_UP),
+  ]);
+}
+
+function linkName(ref: LinkRef): Uint8Array[] {
+  return typeof ref === 'string' ? [attribute(IFLA.name, text(ref))] : [];
+}
+
+function linkAttributes({ name, mac, mtu, master, namespaceFd }: LinkOptions): Uint8Array[] {
+  return [
+    attribute(IFLA.name, text(name)),
+    ...(mac ? [attribute(IFLA.address, mac)] : []),
+    ...(mtu === undefined ? [] : [attribute(IFLA.mtu, u32(mtu))]),
+    ...(master === undefined ? [] : [attribute(IFLA.master, u32(master))]),
+    ...(namespaceFd === undefined ? [] : [attribute(IFLA.namespaceFd, u32(namespaceFd))]),
+  ];
+}
+
+/** Makes a link, down: bringing a veth peer up in the request that makes it fails, slowly. */
+export function createLink(options: LinkOptions, kind: LinkKind): Message {
+  const parent =
+    'parent' in kind && kind.kind !== 'vxlan' && kind.parent !== undefined
+      ? [attribute(IFLA.link, u32(kind.parent))]
+      : [];
+  const info = nested(IFLA.linkInfo, attribute(LINK_INFO.kind, text(kind.kind)), ...linkData(kind));
+  const body = concat([linkHeader(0), ...linkAttributes(options), ...parent, info]);
+  return { type: RTM.newLink, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
+}
+
+function linkData(kind: LinkKind): Uint8Array[] {
+  switch (kind.kind) {
+    case 'dummy':
+      return [];
+    case 'bridge':
+      // Without spanning tree there is nothing to learn before forwarding.
+      return [nested(LINK_INFO.data, attribute(BRIDGE.forwardDelay, u32(0)), attribute(BRIDGE.stp, u32(0)))];
+    case 'veth':
+      return [nested(LINK_INFO.data, nested(VETH_PEER, linkHeader(0), ...linkAttributes(kind.peer)))];
+    case 'macvlan':
+      return [nested(LINK_INFO.data, attribute(MACVLAN_MODE, u32(MACVLAN_MODES[kind.mode])))];
+    case 'ipvlan':
+      return [nested(LINK_INFO.data, attribute(IPVLAN_MODE, u16(IPVLAN_MODES[kind.mode])))];
+    case 'vlan':
+      return [nested(LINK_INFO.data, attribute(VLAN_ID, u16(kind.id)))];
+    case 'vxlan':
+      return [nested(LINK_INFO.data, ...vxlanData(kind))];
+  }
+}
+
+function vxlanData({ id, port, local, parent }: Extract<LinkKind, { kind: 'vxlan' }>): Uint8Array[] {
+  return [
+    attribute(VXLAN.id, u32(id)),
+    attribute(VXLAN.port, be16(port)),
+    attribute(VXLAN.learning, u8(0)),
+    ...(local ? [attribute(local.family === 4 ? VXLAN.local : VXLAN.local6, addressBytes(local))] : []),
+    ...(parent === undefined ? [] : [attribute(VXLAN.link, u32(parent))]),
+  ];
+}
+
+export interface LinkChange {
+  readonly up?: boolean;
+  readonly mac?: Uint8Array;
+  readonly mtu?: number;
+  readonly master?: number;
+}
+
+export function changeLink(ref: LinkRef, { up, mac, mtu, master }: LinkChange): Message {
+  const body = concat([
+    linkHeader(ref, up === undefined ? {} : { up }),
+    ...linkName(ref),
+    ...(mac ? [attribute(IFLA.address, mac)] : []),
+    ...(mtu === undefined ? [] : [attribute(IFLA.mtu, u32(mtu))]),
+    ...(master === undefined ? [] : [attribute(IFLA.master, u32(master))]),
+  ]);
+  return { type: RTM.newLink, flags: NLM_F_ACK, body };
+}
+
+/** A bridge port that exchanges frames with the bridge itself but not with other isolated ports. */
+export function isolatePort(ref: LinkRef): Message {
+  const slave = [
+    attribute(LINK_INFO.slaveKind, text('bridge')),
+    nested(LINK_INFO.slaveData, attribute(BRIDGE_PORT_ISOLATED, u8(1))),
+  ];
+  const body = concat([linkHeader(ref), ...linkName(ref), nested(IFLA.linkInfo, ...slave)]);
+  return { type: RTM.newLink, flags: NLM_F_ACK, body };
+}
+
+/** No link-local IPv6 address by itself; must come before the link is brought up. */
+export function withoutLinkLocal(ref: LinkRef): Message {
+  const inet6 = nested(AF[6], attribute(INET6_ADDR_GEN_MODE, u8(ADDR_GEN_NONE)));
+  const body = concat([linkHeader(ref), ...linkName(ref), nested(IFLA.afSpec, inet6)]);
+  return { type: RTM.newLink, flags: NLM_F_ACK, body };
+}
+
+export function deleteLink(ref: LinkRef): Message {
+  return { type: RTM.delLink, flags: NLM_F_ACK, body: concat([linkHeader(ref), ...linkName(ref)]) };
+}
+
+export function getLink(ref: LinkRef): Message {
+  return { type: RTM.getLink, flags: NLM_F_ACK, body: concat([linkHeader(ref), ...linkName(ref)]) };
+}
+
+export function dumpLinks(): Message {
+  return { type: RTM.getLink, flags: NLM_F_DUMP, body: linkHeader(0) };
+}
+
+export interface AddressOptions {
+  readonly index: number;
+  readonly address: Address;
+  readonly prefix: number;
+}
+
+/** IPv6 addresses are usable at once: no duplicate detection where we hand out the addresses. */
+export function addAddress({ index, address, prefix }: AddressOptions): Message {
+  const scope = isLinkLocal(address) ? RT_SCOPE.link : RT_SCOPE.universe;
+  const bytes = addressBytes(address);
+  const body = concat([
+    Uint8Array.of(AF[address.family], prefix, 0, scope),
+    u32(index),
+    attribute(IFA.local, bytes),
+    attribute(IFA.address, bytes),
+    ...(address.family === 4 ? broadcast(address, prefix) : [attribute(IFA.flags, u32(IFA_F_NODAD))]),
+  ]);
+  return { type: RTM.newAddress, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
+}
+
+function broadcast(address: Address, prefix: number): Uint8Array[] {
+  if (prefix > 30) return [];
+  const value = address.value | ((1n << BigInt(32 - prefix)) - 1n);
+  return [attribute(IFA.broadcast, addressBytes({ family: 4, value }))];
+}
+
+function isLinkLocal({ family, value }: Address): boolean {
+  return family === 4 ? value >> 16n === 0xa9fen : value >> 118n === 0x3fan;
+}
+
+export function dumpAddresses(): Message {
+  return { type: RTM.getAddress, flags: NLM_F_DUMP, body: concat([u32(0), u32(0)]) };
+}
+
+export interface RouteOptions {
+  readonly index: number;
+  /** The whole family when absent: a default route. */
+  readonly destination?: Subnet;
+  readonly gateway?: Address;
+  readonly family: 4 | 6;
+}
+
+export function addRoute({ index, destination, gateway, family }: RouteOptions): Message {
+  const scope = gateway || family === 6 ? RT_SCOPE.universe : RT_SCOPE.link;
+  const body = concat([
+    Uint8Array.of(AF[family], destination?.prefix ?? 0, 0, 0, RT_TABLE.main, RTPROT_BOOT, scope, RTN_UNICAST),
+    u32(0),
+    ...(destination ? [attribute(RTA.destination, addressBytes({ family, value: destination.base }))] : []),
+    ...(gateway ? [attribute(RTA.gateway, addressBytes(gateway))] : []),
+    attribute(RTA.outInterface, u32(index)),
+  ]);
+  return { type: RTM.newRoute, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
+}
+
+export function dumpRoutes(): Message {
+  return { type: RTM.getRoute, flags: NLM_F_DUMP, body: concat([u32(0), u32(0), u32(0)]) };
+}
+
+/** A vxlan peer: frames for `mac` (all zero: also those for unknown ones) are sent to it. */
+export function addForwarding({
+  index,
+  mac,
+  peer,
+}: {
+  index: number;
+  mac: Uint8Array;
+  peer: Address;
+}): Message {
+  const body = concat([
+    Uint8Array.of(AF.bridge, 0, 0, 0),
+    i32(index),
+    u16(NUD_PERMANENT),
+    Uint8Array.of(NTF_SELF, 0),
+    attribute(NEIGHBOUR.linkAddress, mac),
+    attribute(NEIGHBOUR.destination, addressBytes(peer)),
+  ]);
+  return { type: RTM.newNeighbour, flags: NLM_F_ACK | NLM_F_CREATE | 0x800, body };
+}
+
+export interface LinkInfo {
+  readonly index: number;
+  readonly name: string;
+  readonly kind: string | undefined;
+  readonly master: number | undefined;
+  readonly mac: Uint8Array | undefined;
+  readonly mtu: number | undefined;
+  readonly up: boolean;
+}
+
+export function parseLinks(messages: readonly Message[]): LinkInfo[] {
+  return messages.filter(({ type }) => type === RTM.newLink).map(({ body }) => parseLink(body));
+}
+
+function parseLink(body: Uint8Array): LinkInfo {
+  const attributes = parseAttributes(body.subarray(16));
+  const info = parseAttributes(attributes.get(IFLA.linkInfo) ?? new Uint8Array());
+  return {
+    index: readU32(body.subarray(4)) ?? 0,
+    name: readText(attributes.get(IFLA.name)) ?? '',
+    kind: readText(info.get(LINK_INFO.kind)),
+    master: readU32(attributes.get(IFLA.master)),
+    mac: attributes.get(IFLA.address),
+    mtu: readU32(attributes.get(IFLA.mtu)),
+    up: ((readU32(body.subarray(8)) ?? 0) & IFF_UP) !== 0,
+  };
+}
+
+export interface AddressInfo {
+  readonly index: number;
+  readonly address: Address;
+  readonly subnet: Subnet;
+}
+
+export function parseAddresses(messages: readonly Message[]): AddressInfo[] {
+  return messages
+    .filter(({ type, body }) => type === RTM.newAddress && isInternet(body[0]))
+    .flatMap(({ body }) => {
+      const attributes = parseAttributes(body.subarray(8));
+      const bytes = attributes.get(IFA.local) ?? attributes.get(IFA.address);
+      if (!bytes) return [];
+      const address = addressFromBytes(bytes);
+      return [
+        {
+          index: readU32(body.subarray(4)) ?? 0,
+          address,
+          subnet: subnetAround(address, body[1] ?? bitsOf(address.family)),
+        },
+      ];
+    });
+}
+
+export interface RouteInfo {
+  readonly destination: Subnet;
+  readonly gateway: Address | undefined;
+  readonly index: number | undefined;
+  readonly table: number;
+}
+
+/** Unicast routes of every table but that of the machine's own addresses. */
+export function parseRoutes(messages: readonly Message[]): RouteInfo[] {
+  return messages
+    .filter(({ type, body }) => type === RTM.newRoute && isInternet(body[0]) && body[7] === RTN_UNICAST)
+    .map(({ body }) => parseRoute(body))
+    .filter(({ table }) => table !== RT_TABLE.local);
+}
+
+function parseRoute(body: Uint8Array): RouteInfo {
+  const attributes = new Map(listAttributes(body.subarray(12)));
+  const family = body[0] === AF[4] ? 4 : 6;
+  const destination = attributes.get(RTA.destination);
+  const gateway = attributes.get(RTA.gateway);
+  return {
+    destination: {
+      family,
+      base: destination ? addressFromBytes(destination).value : 0n,
+      prefix: body[1] ?? 0,
+    },
+    gateway: gateway && addressFromBytes(gateway),
+    index: readU32(attributes.get(RTA.outInterface)),
+    table: readU32(attributes.get(RTA.table)) ?? body[4] ?? 0,
+  };
+}
+
+function isInternet(family: number | undefined): boolean {
+  return family === AF[4] || family === AF[6];
+}
