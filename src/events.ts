@@ -1,0 +1,55 @@
+// What the engine tells the world while it works, and what happens to containers.
+import type { Action, ContainerRef, Plan } from './plan/plan.ts';
+
+/** Told while a goal is being reached, in the order in which it happens. */
+export type EngineEvent =
+  /** Another command works on the project; this one goes on when that has ended. */
+  | { readonly type: 'lock-waiting'; readonly project: string }
+  /** What is going to be done; a goal may take more than one plan. */
+  | { readonly type: 'planned'; readonly plan: Plan }
+  | { readonly type: 'action-started'; readonly action: Action }
+  | { readonly type: 'action-done'; readonly action: Action; readonly elapsedMs: number }
+  | {
+      readonly type: 'action-failed';
+      readonly action: Action;
+      readonly elapsedMs: number;
+      readonly error: Error;
+    }
+  /** `because`: what failed before it; undefined: the goal was given up. */
+  | { readonly type: 'action-skipped'; readonly action: Action; readonly because: Action | undefined }
+  | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
+  /** A line that a provider or a hook wrote, or a step of getting an image. */
+  | {
+      readonly type: 'output';
+      readonly action: Action;
+      readonly stream: 'stdout' | 'stderr';
+      readonly line: string;
+    };
+
+export type OnEvent = (event: EngineEvent) => void;
+
+/** What happened to a container, in Docker's words. */
+export type ContainerEventKind =
+  | 'create'
+  | 'start'
+  | 'die'
+  | 'stop'
+  | 'kill'
+  | 'oom'
+  | 'pause'
+  | 'unpause'
+  | 'restart'
+  | 'health_status: healthy'
+  | 'health_status: unhealthy'
+  | 'destroy';
+
+export interface ContainerEvent {
+  /** RFC 3339 with a fraction of a second. */
+  readonly time: string;
+  readonly action: ContainerEventKind;
+  readonly container: Required<ContainerRef>;
+  readonly project: string;
+  readonly image: string;
+  /** With `die`. */
+  readonly exitCode?: number;
+}
