@@ -4,6 +4,7 @@ import type { CommandTable } from './command.ts';
 export const COMMANDS: CommandTable = {
   image: () => import('./commands/image.ts'),
   explain: () => import('./commands/explain.ts'),
+  graph: () => import('./commands/graph.ts'),
   lint: () => import('./commands/lint.ts'),
   version: () => import('./commands/version.ts'),
 };

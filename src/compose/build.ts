@@ -49,6 +49,7 @@ export function buildProject(
         declared: resources,
         allResources: options.allResources === true,
         provenanceOf: (path: string) => provenance(model, path),
+        variable: (name: string) => setting.environment.get(name),
         withProfiles,
       },
     });

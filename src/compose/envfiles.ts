@@ -36,6 +36,9 @@ export function resolveEnvFiles(service: MapNode, environment: Environment, repo
   service.entries.set('environment', own);
 }
 
+/** Note of values that a file of variables or labels set. */
+export const fileNote = 'from a file of variables';
+
 const nowhere: Position = { file: '', line: 0, column: 0 };
 
 function textValue(node: Node | undefined): string | undefined {
@@ -80,7 +83,7 @@ function warnUnset(report: Report): (name: string, at: Position) => void {
 function putBelow(own: MapNode, found: ReadonlyMap<string, EnvEntry>): void {
   for (const [name, entry] of found) {
     if (entry.at === nowhere) continue;
-    const node: Node = { ...text(entry.value), at: spanAt(entry.at) };
+    const node: Node = { ...text(entry.value), at: spanAt(entry.at), note: fileNote };
     const present = own.entries.get(name);
     if (present === undefined) own.entries.set(name, node);
     else own.entries.set(name, { ...present, was: present.was ?? node });

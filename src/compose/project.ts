@@ -49,6 +49,10 @@ export interface LoadedFrom {
   readonly allResources: boolean;
   /** Who set a value, oldest first; the last one won. Undefined when there is no such path. */
   readonly provenanceOf: (path: string) => readonly Provenance[] | undefined;
+  /** A variable that values were interpolated with; without a place when the shell set it. */
+  readonly variable: (
+    name: string,
+  ) => { readonly value: string; readonly at: Position | undefined } | undefined;
   /** The same files with other profiles enabled. */
   readonly withProfiles: (profiles: readonly string[]) => Project;
 }
