@@ -1,14 +1,30 @@
 // Images in files: OCI image layouts and the archives of `docker save`, read from a directory, a file or a stream.
-import { createReadStream, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+
 import { createHash } from 'node:crypto';
+import {
+  createReadStream,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { LAYER_FLAGS } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { asArray, asObject, asString, optional } from '../state/decode.ts';
 import { type BlobSource, type Progress, whileAdding } from './ingest.ts';
 import { installImage, type ManifestDocument, understand } from './install.ts';
-import { type Descriptor, decodeConfigFile, decodeIndex, isIndexType, MEDIA, mediaTypeOf } from './manifest.ts';
+import {
+  type Descriptor,
+  decodeConfigFile,
+  decodeIndex,
+  isIndexType,
+  MEDIA,
+  mediaTypeOf,
+} from './manifest.ts';
 import { choosePlatform, hostPlatform, parsePlatform } from './platform.ts';
 import { formatReference, parseReference, tryParseReference } from './reference.ts';
 import { digestOf, makeStore, type StoredImage, storeFiles } from './store.ts';
@@ -103,7 +119,10 @@ async function loadDirectory(
 function rename(found: readonly Found[], name: string): readonly Found[] {
   const [only, ...others] = found;
   if (only === undefined || others.length > 0)
-    throw new ComposeError('usage', `the archive holds ${found.length} images, one name cannot stand for all`);
+    throw new ComposeError(
+      'usage',
+      `the archive holds ${found.length} images, one name cannot stand for all`,
+    );
   return [{ ...only, names: [formatReference(parseReference(name))] }];
 }
 
@@ -154,10 +173,16 @@ function completeName(name: string): string[] {
 function readManifest(directory: string, descriptor: Descriptor): ManifestDocument {
   const bytes = readFileSync(layoutBlob(directory, descriptor.digest));
   const algorithm = descriptor.digest.split(':')[0] ?? '';
-  const actual = `${algorithm}:${createHash(algorithm === 'sha512' ? 'sha512' : 'sha256').update(bytes).digest('hex')}`;
+  const actual = `${algorithm}:${createHash(algorithm === 'sha512' ? 'sha512' : 'sha256')
+    .update(bytes)
+    .digest('hex')}`;
   if (actual !== descriptor.digest)
-    throw new ComposeError('digest-mismatch', `the content of ${descriptor.digest} is wrong: it is ${actual}`);
-  const mediaType = descriptor.mediaType || understand(descriptor.digest, () => mediaTypeOf(JSON.parse(textOf(bytes))));
+    throw new ComposeError(
+      'digest-mismatch',
+      `the content of ${descriptor.digest} is wrong: it is ${actual}`,
+    );
+  const mediaType =
+    descriptor.mediaType || understand(descriptor.digest, () => mediaTypeOf(JSON.parse(textOf(bytes))));
   return { descriptor: { mediaType, digest: descriptor.digest, size: bytes.length }, bytes };
 }
 
@@ -168,7 +193,8 @@ function layoutBlob(directory: string, digest: string): string {
 }
 
 function layoutSource(directory: string): BlobSource {
-  return ({ digest }, start) => createReadStream(layoutBlob(directory, digest), { start, highWaterMark: CHUNK });
+  return ({ digest }, start) =>
+    createReadStream(layoutBlob(directory, digest), { start, highWaterMark: CHUNK });
 }
 
 // --- docker save ---

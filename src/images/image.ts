@@ -98,7 +98,9 @@ function choose(
     return images.find((image) => platformFits(want, image.platform));
   }
   // One that was made for another platform on purpose is still the one that the name means.
-  return images.find((image) => platformFits(hostPlatform(), image.platform)) ?? images.at(-1) ?? missing(name);
+  return (
+    images.find((image) => platformFits(hostPlatform(), image.platform)) ?? images.at(-1) ?? missing(name)
+  );
 }
 
 function missing(name: string): never {

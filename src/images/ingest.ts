@@ -123,11 +123,18 @@ async function makeLayer(ctx: Context, wanted: LayerWanted, options: IngestOptio
     if (isAboutContent(error)) await addBlob(ctx, descriptor, { ...options, onProgress: undefined });
     throw error;
   }
-  options.onProgress?.({ digest: descriptor.digest, phase: 'done', bytes: descriptor.size, total: descriptor.size });
+  options.onProgress?.({
+    digest: descriptor.digest,
+    phase: 'done',
+    bytes: descriptor.size,
+    total: descriptor.size,
+  });
 }
 
 function isAboutContent(error: unknown): boolean {
-  return error instanceof ComposeError && (error.code === 'image-invalid' || error.code === 'digest-mismatch');
+  return (
+    error instanceof ComposeError && (error.code === 'image-invalid' || error.code === 'digest-mismatch')
+  );
 }
 
 /** The bytes of a blob, from the store or, stored on the way, from its source; fails at the end when they are wrong. */
@@ -138,7 +145,12 @@ async function* blobBytes(
 ): AsyncGenerator<Uint8Array> {
   const path = blobFile(ctx.layout, descriptor.digest);
   if (existsSync(path)) {
-    options.onProgress?.({ digest: descriptor.digest, phase: 'exists', bytes: descriptor.size, total: descriptor.size });
+    options.onProgress?.({
+      digest: descriptor.digest,
+      phase: 'exists',
+      bytes: descriptor.size,
+      total: descriptor.size,
+    });
     return yield* readFrom(path);
   }
   const lock = await holdLock(ctx, pieceLock(ctx.layout, `blob-${descriptor.digest}`), options.signal);

@@ -1,7 +1,7 @@
 // An image from anywhere into the store: its documents, its blobs and layers in parallel, then its names.
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { nameImage } from './image.ts';
+import { layerDirs, nameImage } from './image.ts';
 import { addBlob, addBytes, addLayer, type BlobSource, type IngestOptions, type Progress } from './ingest.ts';
 import {
   type ConfigFile,
@@ -12,7 +12,6 @@ import {
   type Platform,
 } from './manifest.ts';
 import { chainIds, readJsonBlob, type StoredImage, updateImages } from './store.ts';
-import { layerDirs } from './image.ts';
 
 /** A manifest whose digest was verified. */
 export interface ManifestDocument {
@@ -39,8 +38,14 @@ const PARALLEL = 4;
 /** Stores an image and unpacks it; call it within `whileAdding`. What is here already is not fetched again. */
 export async function installImage(ctx: Context, options: InstallOptions): Promise<StoredImage> {
   const { descriptor, bytes } = options.manifest;
-  const manifest = understand(descriptor.digest, () => decodeManifest(JSON.parse(Buffer.from(bytes).toString('utf8'))));
-  const ingest: IngestOptions = { source: options.source, signal: options.signal, onProgress: options.onProgress };
+  const manifest = understand(descriptor.digest, () =>
+    decodeManifest(JSON.parse(Buffer.from(bytes).toString('utf8'))),
+  );
+  const ingest: IngestOptions = {
+    source: options.source,
+    signal: options.signal,
+    onProgress: options.onProgress,
+  };
   await addBlob(ctx, manifest.config, { ...ingest, onProgress: undefined });
   const config = understand(manifest.config.digest, () =>
     readJsonBlob(ctx.layout, manifest.config.digest, decodeConfigFile),
@@ -70,7 +75,9 @@ async function nameIt(ctx: Context, { options, manifest, platform }: Naming): Pr
   const named = options.names.map((name) => ({ ...stored, name }));
   // the bytes must be on the disk before a name promises them
   await ctx.core.syncFilesystemAsync(ctx.layout.stateDir);
-  await updateImages(ctx, (images) => (named.length > 0 ? named : [stored]).reduce(addKeepingDigests, [...images]));
+  await updateImages(ctx, (images) =>
+    (named.length > 0 ? named : [stored]).reduce(addKeepingDigests, [...images]),
+  );
   return named[0] ?? stored;
 }
 

@@ -1,13 +1,5 @@
 // The documents of images, as the OCI image specification and Docker's schema 2 have them, and their decoders.
-import {
-  asArray,
-  asDict,
-  asNumber,
-  asObject,
-  asString,
-  type JsonObject,
-  optional,
-} from '../state/decode.ts';
+import { asArray, asDict, asNumber, asObject, asString, type JsonObject, optional } from '../state/decode.ts';
 
 export const MEDIA = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',

@@ -30,7 +30,9 @@ export function hostPlatform(): Platform {
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split('/');
   if (parts.length > 3 || !parts.every((part) => /^[a-z0-9._-]+$/.test(part)))
-    throw new ComposeError('invalid-value', `"${text}" is no platform`, { hint: 'write os/architecture, for example linux/arm64' });
+    throw new ComposeError('invalid-value', `"${text}" is no platform`, {
+      hint: 'write os/architecture, for example linux/arm64',
+    });
   const [first = '', second, variant] = parts;
   if (second === undefined && first !== 'linux' && first !== 'windows')
     return { os: 'linux', ...normaliseArchitecture(first) };
@@ -53,7 +55,10 @@ export function platformFits(want: Platform, have: Platform): boolean {
 export function choosePlatform(manifests: readonly Descriptor[], want: Platform): Descriptor | undefined {
   const ranked = manifests
     .filter((manifest) => manifest.annotations?.['vnd.docker.reference.type'] === undefined)
-    .map((manifest) => ({ manifest, rank: manifest.platform === undefined ? undefined : rank(want, manifest.platform) }))
+    .map((manifest) => ({
+      manifest,
+      rank: manifest.platform === undefined ? undefined : rank(want, manifest.platform),
+    }))
     .filter((entry): entry is { manifest: Descriptor; rank: number } => entry.rank !== undefined)
     .sort((a, b) => a.rank - b.rank);
   if (ranked[0]) return ranked[0].manifest;
@@ -80,7 +85,9 @@ function variantNumber({ architecture, variant }: Platform): number {
 function normaliseArchitecture(name: string): Pick<Platform, 'architecture' | 'variant'> {
   const architecture = ARCHITECTURES[name] ?? name;
   const variant = ARM_VARIANTS[name];
-  return variant === undefined ? { architecture, ...defaultVariant(architecture) } : { architecture, variant };
+  return variant === undefined
+    ? { architecture, ...defaultVariant(architecture) }
+    : { architecture, variant };
 }
 
 function defaultVariant(architecture: string): Pick<Platform, 'variant'> {

@@ -9,11 +9,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { asObject } from '../state/decode.ts';
+import { asNumber, asObject, asString } from '../state/decode.ts';
 import { imagesDir, type Layout } from '../state/layout.ts';
 import { withLock } from '../state/lock.ts';
 import { readRecord, writeRecord } from '../state/record.ts';
-import { decodeIndex, type Descriptor, MEDIA, type Platform } from './manifest.ts';
+import { type Descriptor, decodeIndex, MEDIA, type Platform } from './manifest.ts';
 
 export interface StoreFiles {
   readonly dir: string;
@@ -54,6 +54,30 @@ export function layerDir(layout: Layout, chainId: string): string {
 /** The directory that overlayfs gets. */
 export function layerDiff(layout: Layout, chainId: string): string {
   return `${layerDir(layout, chainId)}/diff`;
+}
+
+/** What is known of an unpacked layer. */
+export interface LayerRecord {
+  readonly diffId: string;
+  readonly chainId: string;
+  /** Digest of the blob that it was unpacked from. */
+  readonly blob: string;
+  /** Bytes of file content. */
+  readonly bytes: number;
+  readonly entries: number;
+}
+
+export function readLayerRecord(dir: string): LayerRecord | undefined {
+  return readRecord(`${dir}/layer.json`, (value) => {
+    const object = asObject(value, 'layer');
+    return {
+      diffId: asString(object.diffId, 'diffId'),
+      chainId: asString(object.chainId, 'chainId'),
+      blob: asString(object.blob, 'blob'),
+      bytes: asNumber(object.bytes, 'bytes'),
+      entries: asNumber(object.entries, 'entries'),
+    };
+  });
 }
 
 /** Lock of one thing that is being made; it dies with the boot, as the half-made thing may not. */

@@ -16,7 +16,9 @@ const TYPES = { file: '0', symlink: '2', directory: '5' } as const;
 /** The header of an entry, owned by root; a name that does not fit gets a PAX header before it. */
 export function tarHeader(entry: TarEntry): Buffer {
   const fits = Buffer.byteLength(entry.name) <= 100 && (entry.size ?? 0) < 8 ** 11;
-  return fits ? block(entry) : Buffer.concat([paxHeader(entry), block({ ...entry, name: 'long', size: 0 }, entry)]);
+  return fits
+    ? block(entry)
+    : Buffer.concat([paxHeader(entry), block({ ...entry, name: 'long', size: 0 }, entry)]);
 }
 
 /** What follows `size` bytes of data. */
@@ -40,7 +42,11 @@ export function tarOf(entries: readonly (TarEntry & { readonly content?: Uint8Ar
 
 function paxHeader(entry: TarEntry): Buffer {
   const content = Buffer.concat([paxRecord('path', entry.name), paxRecord('size', String(entry.size ?? 0))]);
-  const header = block({ name: 'PaxHeaders/long', type: 'file', mode: 0o644, size: content.length }, undefined, 'x');
+  const header = block(
+    { name: 'PaxHeaders/long', type: 'file', mode: 0o644, size: content.length },
+    undefined,
+    'x',
+  );
   return Buffer.concat([header, content, tarPadding(content.length)]);
 }
 

@@ -70,7 +70,9 @@ export async function decompress(
     case 'zstd': {
       const { inflateZstd, nativeZstd } = await import('./zstd.ts');
       const native = nativeZstd();
-      return native ? pipeline(all, native, consume, aborting) : pipeline(inflateZstd(all), consume, aborting);
+      return native
+        ? pipeline(all, native, consume, aborting)
+        : pipeline(inflateZstd(all), consume, aborting);
     }
     default:
       return pipeline(all, consume, aborting);
@@ -82,9 +84,13 @@ function compressionOf(head: Uint8Array): 'gzip' | 'zstd' | 'none' {
   const magic = Buffer.from(head).toString('hex');
   if (magic === '28b52ffd' || /^5[0-9a-f]2a4d18$/.test(magic)) return 'zstd';
   if (magic.startsWith('425a68') || magic === 'fd377a58')
-    throw new ComposeError('unsupported', 'a layer is compressed with bzip2 or xz, which no registry serves', {
-      hint: 'make the image again with gzip or zstd',
-    });
+    throw new ComposeError(
+      'unsupported',
+      'a layer is compressed with bzip2 or xz, which no registry serves',
+      {
+        hint: 'make the image again with gzip or zstd',
+      },
+    );
   return 'none';
 }
 
@@ -125,7 +131,9 @@ function layerLimit(directory: string, size: number): number {
 
 function explainFailure(error: unknown, diffId: string, limit: number): unknown {
   if (isZlibError(error))
-    return new ComposeError('image-invalid', `layer ${diffId} is damaged: ${error.message}`, { cause: error });
+    return new ComposeError('image-invalid', `layer ${diffId} is damaged: ${error.message}`, {
+      cause: error,
+    });
   const cause = error instanceof ComposeError ? error.cause : undefined;
   if (!(cause instanceof SystemError)) return error;
   const entry = cause.path;

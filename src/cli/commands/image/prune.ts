@@ -1,0 +1,31 @@
+// `image prune`: removes images that nobody needs.
+import type { CommandSpec } from '../../command.ts';
+
+export const command: CommandSpec = {
+  name: 'prune',
+  usage: '[OPTIONS]',
+  summary: 'remove images without a name, and with --all those that no container uses',
+  options: [
+    { name: 'all', short: 'a', type: 'boolean', summary: 'also images with a name that no container uses' },
+    { name: 'force', short: 'f', type: 'boolean', summary: 'do not ask' },
+  ],
+  positionals: { max: 0 },
+  async run(context, args) {
+    const [{ pruneImages }, { imagesInUse }, { decimalSize }] = await Promise.all([
+      import('../../../images/collect.ts'),
+      import('./in-use.ts'),
+      import('../../output.ts'),
+    ]);
+    const state = await context.state();
+    const inUse = await imagesInUse(state);
+    const { untagged, deleted, reclaimed } = await pruneImages(state, {
+      all: args.flag('all'),
+      inUse,
+      signal: context.signal,
+    });
+    for (const name of untagged) context.out(`Untagged: ${name}\n`);
+    for (const id of deleted) context.out(`Deleted: ${id}\n`);
+    context.out(`Total reclaimed space: ${decimalSize(reclaimed)}\n`);
+    return 0;
+  },
+};
