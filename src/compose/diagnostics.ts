@@ -1,9 +1,10 @@
 // Findings as text: for people with a code frame, for machines as JSON, SARIF or workflow commands.
-import type { Diagnostic } from '../errors.ts';
+import type { ComposeError, Diagnostic } from '../errors.ts';
 import { frame, oneLine, type Paint } from './frame.ts';
 import { shownName, toSarif } from './sarif.ts';
 
-export type DiagnosticFormat = 'text' | 'json' | 'sarif' | 'github';
+export const DIAGNOSTIC_FORMATS = ['text', 'json', 'sarif', 'github'] as const;
+export type DiagnosticFormat = (typeof DIAGNOSTIC_FORMATS)[number];
 
 export interface RenderOptions {
   readonly format: DiagnosticFormat;
@@ -22,6 +23,13 @@ export interface Cluster {
   readonly diagnostic: Diagnostic;
   /** Paths of all that were put together, in order. */
   readonly paths: readonly string[];
+}
+
+/** The findings that an error stands for: those it carries, or itself. */
+export function findingsOf({ code, message, at, hint, diagnostics }: ComposeError): readonly Diagnostic[] {
+  if (diagnostics.length > 0) return diagnostics;
+  const own: Diagnostic = { severity: 'error', code, message };
+  return [{ ...own, ...(at !== undefined && { at }), ...(hint !== undefined && { hint }) }];
 }
 
 /** All findings in the wanted format; ends with a newline unless there is nothing to say. */

@@ -166,14 +166,14 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
   deprecated: {
     summary: 'Something still works and should not be used any more.',
     text: 'version at the top has no effect, links and external_links are replaced by networks and their aliases, external.name by name beside external. Removing them changes nothing else.',
-    wrong: 'version: "3.8"\nservices:\n  web: { image: nginx, links: [db] }',
-    right: 'services:\n  web: { image: nginx, depends_on: [db] }',
+    wrong: 'version: "3.8"\nservices:\n  web: { image: "nginx:1.27", links: [db] }\n  db: { image: "postgres:17" }',
+    right: 'services:\n  web: { image: "nginx:1.27", depends_on: [db] }\n  db: { image: "postgres:17" }',
   },
   'suspicious-value': {
     summary: 'A value is valid and may mean something else than it says.',
     text: 'Words such as yes and on are true in YAML 1.1 and words in 1.2; a mode without a leading 0 is a decimal number; v:/data is read as a drive of Windows. Quotes, a leading 0 or the long form make it clear.',
-    wrong: 'secrets:\n  - { source: key, mode: 440 }',
-    right: 'secrets:\n  - { source: key, mode: 0440 }',
+    wrong: 'environment: { DEBUG: yes }',
+    right: 'environment: { DEBUG: "yes" }',
   },
   'input-limit': {
     summary: 'A file is larger or deeper than any sensible one.',
