@@ -1,12 +1,20 @@
-// Speaking with the shim of a running container: one line a request (shim.h).
+// Speaking with the shim of a running container over its control socket.
+import { closeSync, openSync } from 'node:fs';
+import { connect as connectSocket, type Socket } from 'node:net';
+import { getSystemErrorMap } from 'node:util';
+import { ComposeError } from '../errors.ts';
+import type { Context } from '../state/context.ts';
+import { containerFiles } from '../state/layout.ts';
+import { type Attachment, attachTo } from './attach.ts';
+import { Connection, RefusedRequest } from './connection.ts';
 import type { Status } from './status.ts';
 
-/** A connection to a shim. Every request fails with ComposeError `launch-step` or `system` naming step and path. */
+/** A connection to a shim. A request fails with ComposeError `container-state` that says what was refused. */
 export interface Control {
   /** Opens the gate of a created container. */
   start(): Promise<void>;
   /** No restart any more; signal, then SIGKILL after the grace. Resolves when the container has stopped. */
-  stop(options?: { readonly signal?: number; readonly graceMs?: number }): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
   kill(signal: number): Promise<void>;
   pause(): Promise<void>;
   unpause(): Promise<void>;
@@ -25,15 +33,112 @@ export interface Control {
   close(): void;
 }
 
-export type OutputStream = 'stdout' | 'stderr';
+/** What is absent is as the container was made. */
+export interface StopOptions {
+  readonly signal: number;
+  readonly graceMs: number;
+}
 
-/** Standard streams of a container's process. */
-export interface Attachment {
-  /** Resolves with the exit code; undefined when the connection ended before it was known. */
-  readonly ended: Promise<number | undefined>;
-  onOutput(listener: (stream: OutputStream, bytes: Uint8Array) => void): void;
-  write(bytes: Uint8Array): Promise<void>;
-  endInput(): void;
-  resize(rows: number, columns: number): void;
-  close(): void;
+/** Connects to a container's shim; ComposeError `container-not-running` when there is none. */
+export async function connect(ctx: Context, id: string): Promise<Control> {
+  const files = containerFiles(ctx.layout, id);
+  const socket = await openSocket(files.runDir);
+  return controlOver(new Connection(socket));
+}
+
+// A socket's path has room for 107 bytes; below a descriptor of its directory any path fits.
+const PATH_MAX_BYTES = 107;
+
+async function openSocket(runDir: string): Promise<Socket> {
+  const path = `${runDir}/sock`;
+  if (Buffer.byteLength(path) <= PATH_MAX_BYTES) return await dial(path);
+  const directory = openDirectory(runDir);
+  try {
+    return await dial(`/proc/self/fd/${directory}/sock`);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function openDirectory(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    throw notRunning(cause);
+  }
+}
+
+function dial(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ path });
+    const fail = (cause: Error) => reject(notRunning(cause));
+    socket.once('error', fail);
+    socket.once('connect', () => {
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
+
+function notRunning(cause: unknown): ComposeError {
+  return new ComposeError('container-not-running', 'the container is not running', { cause });
+}
+
+/** The requests of shim.h over a connection that exists. */
+export function controlOver(connection: Connection): Control {
+  const request = (line: string) =>
+    connection.request(line).catch((error: unknown) => Promise.reject(explain(error)));
+  return {
+    start: () => request('start'),
+    stop: (options) => request(options === undefined ? 'stop' : `stop ${options.signal} ${options.graceMs}`),
+    kill: (signal) => request(`kill ${signal}`),
+    pause: () => request('pause'),
+    unpause: () => request('unpause'),
+    watch: (onStatus, signal) => watch(connection, request, { onStatus, signal }),
+    names: () => request('names'),
+    health: () => request('health'),
+    resize: (rows, columns) => request(`resize ${rows} ${columns}`),
+    netfilter: (batch) => request(`netfilter ${Buffer.from(batch).toString('hex')}`),
+    ping: () => request('ping'),
+    async attach({ stdin, logs }) {
+      await request(`attach ${Number(stdin)} ${Number(logs)}`);
+      return attachTo(connection);
+    },
+    close: () => connection.close(),
+  };
+}
+
+interface Watch {
+  readonly onStatus: (status: Status) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function watch(
+  connection: Connection,
+  request: (line: string) => Promise<void>,
+  { onStatus, signal }: Watch,
+): Promise<void> {
+  const off = connection.onStatus(onStatus);
+  try {
+    await request('watch');
+    await Promise.race([connection.ended, aborted(signal)]);
+  } finally {
+    off();
+  }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal === undefined) return;
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function explain(error: unknown): unknown {
+  if (!(error instanceof RefusedRequest)) return error;
+  const { errno, step, path } = error.failure;
+  const reason = getSystemErrorMap().get(-errno)?.[1] ?? `errno ${errno}`;
+  const what = [step, path].filter(Boolean).join(' ') || 'this';
+  return new ComposeError('container-state', `the container refused ${what}: ${reason}`, { cause: error });
 }

@@ -88,8 +88,8 @@ export interface ContainerRecord {
   /** `bridge` (see `networks`), `none`, `host` or `container:ID`. */
   readonly networkMode: string;
   readonly networks: readonly EndpointRecord[];
-  /** Ids of containers whose namespaces this one joins. */
-  readonly joins: readonly string[];
+  /** Namespace → id of the container that lends it. */
+  readonly joins: Dict<string>;
   readonly ports: readonly PortRecord[];
   /** `80/tcp`. */
   readonly exposed: readonly string[];
@@ -125,7 +125,7 @@ export function decodeContainerRecord(value: unknown): ContainerRecord {
     autoRemove: asBoolean(o.autoRemove, 'autoRemove'),
     networkMode: asString(o.networkMode, 'networkMode'),
     networks: asArray(o.networks, 'networks', endpoint),
-    joins: asArray(o.joins, 'joins', asString),
+    joins: asDict(o.joins, 'joins', asString),
     ports: asArray(o.ports, 'ports', port),
     exposed: asArray(o.exposed, 'exposed', asString),
     mounts: asArray(o.mounts, 'mounts', mount),

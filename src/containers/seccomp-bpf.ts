@@ -201,10 +201,9 @@ function leaf({ conditional, otherwise }: Decision): Instruction[] {
 
 // All conditions in a row, then the verdict; one that fails jumps behind it.
 function alternative(args: readonly OciSyscallArgument[], action: number): Instruction[] {
-  return args.reduceRight<Instruction[]>(
-    (rest, argument) => [...condition(argument, rest.length), ...rest],
-    [instruction(RET_K, action)],
-  );
+  let program = [instruction(RET_K, action)];
+  for (const argument of [...args].reverse()) program = [...condition(argument, program.length), ...program];
+  return program;
 }
 
 interface Halves {

@@ -35,26 +35,10 @@ async function acquire(
   const fd = core.lock(path, { exclusive });
   if (fd !== undefined) return fd;
   onWait?.();
-  return unlessAborted(core, core.lockWait(path, { exclusive }), signal);
-}
-
-// The blocked flock() itself cannot be called off: when it succeeds after all, the lock is given back.
-function unlessAborted(
-  core: Core,
-  pending: Promise<number>,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  if (signal === undefined) return pending;
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      pending.then(
-        (fd) => core.close(fd),
-        () => undefined,
-      );
-      reject(new ComposeError('interrupted', 'interrupted while another command held the lock'));
-    };
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    pending.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
+  try {
+    return await core.lockWait(path, { exclusive, ...(signal === undefined ? {} : { signal }) });
+  } catch (cause) {
+    if (!signal?.aborted) throw cause;
+    throw new ComposeError('interrupted', 'interrupted while another command held the lock', { cause });
+  }
 }

@@ -1,0 +1,163 @@
+// Following a log file: what is appended, over rotations, until the container has ended.
+import {
+  closeSync,
+  existsSync,
+  type FSWatcher,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  watch,
+} from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import type { Context } from '../state/context.ts';
+import { containerFiles } from '../state/layout.ts';
+import { readStatus } from './status.ts';
+
+export interface FollowOptions {
+  readonly ctx: Context;
+  readonly id: string;
+  readonly path: string;
+  /** The file as it was read so far; its size at the call is where following begins. */
+  readonly last: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Lines that are written from now on. Ends when the container has ended, was removed, or `signal` aborts. */
+export function followed(options: FollowOptions): AsyncIterable<string> {
+  const bell = new Bell(options);
+  const reader = new AppendedLines(options);
+  return lines(options, bell, reader);
+}
+
+async function* lines(
+  { ctx, id, signal }: FollowOptions,
+  bell: Bell,
+  reader: AppendedLines,
+): AsyncIterable<string> {
+  try {
+    for (;;) {
+      // Asked before reading: what was written before the end is then read for certain.
+      const over = signal?.aborted || hasEnded(ctx, id);
+      yield* reader.read();
+      if (over) return;
+      await bell.rung();
+    }
+  } finally {
+    bell.close();
+    reader.close();
+  }
+}
+
+function hasEnded(ctx: Context, id: string): boolean {
+  const files = containerFiles(ctx.layout, id);
+  if (!existsSync(files.record)) return true;
+  const status = readStatus(ctx, id);
+  const neverRan = status.state === 'created' && status.error === null;
+  return !neverRan && !['creating', 'running', 'paused', 'restarting'].includes(status.state);
+}
+
+/** Rings when a file of the container may have changed; rings that nobody waited for are kept. */
+class Bell {
+  readonly #watchers: FSWatcher[] = [];
+  #isRung = false;
+  #wake: (() => void) | undefined;
+
+  constructor({ ctx, id, signal }: FollowOptions) {
+    const files = containerFiles(ctx.layout, id);
+    mkdirSync(files.runDir, { recursive: true, mode: 0o711 });
+    for (const directory of [files.dir, files.runDir]) {
+      if (existsSync(directory)) this.#watchers.push(watch(directory, () => this.#ring()));
+    }
+    for (const watcher of this.#watchers) watcher.on('error', () => this.#ring());
+    signal?.addEventListener('abort', () => this.#ring(), { once: true });
+  }
+
+  rung(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      if (this.#isRung) this.#ring();
+    });
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers) watcher.close();
+  }
+
+  #ring(): void {
+    const wake = this.#wake;
+    this.#isRung = wake === undefined;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+const CHUNK_BYTES = 65_536;
+
+/** The end of a file that grows and may be replaced by a new one of the same name. */
+class AppendedLines {
+  readonly #path: string;
+  readonly #chunk = Buffer.alloc(CHUNK_BYTES);
+  #decoder = new StringDecoder('utf8');
+  #fd: number | undefined;
+  #inode = 0;
+  #at = 0;
+  #rest = '';
+
+  constructor({ path, last }: FollowOptions) {
+    this.#path = path;
+    this.#open();
+    if (last !== undefined) this.#skip(last);
+  }
+
+  *read(): Iterable<string> {
+    do {
+      yield* this.#appended();
+    } while (this.#openNext());
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  // What was there before is read by somebody else; of a file that was rotated since, only its successor is ours.
+  #skip(last: number): void {
+    const { ino, size } = fstatSync(last);
+    if (ino === this.#inode) this.#at = size;
+  }
+
+  #open(): boolean {
+    try {
+      this.#fd = openSync(this.#path, 'r');
+    } catch {
+      return false;
+    }
+    this.#inode = fstatSync(this.#fd).ino;
+    this.#at = 0;
+    this.#rest = '';
+    this.#decoder = new StringDecoder('utf8');
+    return true;
+  }
+
+  #openNext(): boolean {
+    if (this.#fd === undefined) return this.#open();
+    const there = statSync(this.#path, { throwIfNoEntry: false });
+    if (there === undefined || there.ino === this.#inode) return false;
+    this.close();
+    return this.#open();
+  }
+
+  *#appended(): Iterable<string> {
+    if (this.#fd === undefined) return;
+    for (;;) {
+      const length = readSync(this.#fd, this.#chunk, 0, CHUNK_BYTES, this.#at);
+      if (length === 0) return;
+      this.#at += length;
+      const found = (this.#rest + this.#decoder.write(this.#chunk.subarray(0, length))).split('\n');
+      this.#rest = found.pop() ?? '';
+      yield* found;
+    }
+  }
+}
