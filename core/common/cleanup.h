@@ -1,4 +1,4 @@
-/* Resources that release themselves at the end of their scope; giving one away is tsc_take_fd() or tsc_take_pointer(). */
+/* Resources that release themselves at the end of their scope; tsc_take_fd() and tsc_take_pointer() give one away. */
 #ifndef TSC_CLEANUP_H
 #define TSC_CLEANUP_H
 

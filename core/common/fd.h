@@ -37,6 +37,8 @@ int tsc_directory_make(const char *path, mode_t mode);
 int tsc_fd_poll(int fd, short events, int timeout_ms);
 int tsc_fd_set_nonblocking(int fd, bool on);
 int tsc_fd_set_cloexec(int fd, bool on);
+/* Takes flock(2)'s exclusive lock, or -EWOULDBLOCK. */
+int tsc_fd_lock(int fd);
 
 /* waitpid(2), repeated on EINTR; 0 or -errno. */
 int tsc_wait(pid_t pid, int *ret_status);

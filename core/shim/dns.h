@@ -1,0 +1,39 @@
+/* The name server of a container's network namespace. */
+#ifndef TSC_DNS_H
+#define TSC_DNS_H
+
+#include "names.h"
+
+int tsc_dns_open(struct tsc_shim *shim, struct tsc_error *reterr);
+/* Sockets for forwarding, made while the shim still is in the host's network. */
+void tsc_dns_open_upstream(struct tsc_shim *shim);
+
+/* --- the message, pure: dns_message.c --- */
+
+enum { TSC_DNS_NAME_MAX = 254, TSC_DNS_HEADER = 12, TSC_DNS_UDP_MIN = 512, TSC_DNS_MESSAGE_MAX = 65535 };
+
+struct tsc_dns_question {
+    char name[TSC_DNS_NAME_MAX + 1]; /* lower case, without the final dot */
+    uint16_t type;
+    uint16_t class;
+    size_t end;        /* where the question ends in the message */
+    size_t udp_size;   /* what the asker takes: EDNS, or 512 */
+    bool edns;
+};
+
+/* 0, or -EBADMSG for what is no plain query with one question. */
+int tsc_dns_parse(const uint8_t *message, size_t size, struct tsc_dns_question *ret);
+
+enum tsc_dns_verdict {
+    TSC_DNS_ANSWERED, /* the answer is in the buffer */
+    TSC_DNS_FORWARD,  /* not ours */
+};
+
+/* Answers from the names, beginning with number `turn` of those that fit; at most `limit` bytes, truncated if more. */
+enum tsc_dns_verdict tsc_dns_answer(const uint8_t *query, size_t size, const struct tsc_dns_question *question,
+                                    const struct tsc_name *names, size_t name_count, unsigned turn, size_t limit,
+                                    uint8_t *answer, size_t *ret_size);
+/* The same question with an error code (2: server failure) and nothing else. */
+size_t tsc_dns_refuse(const uint8_t *query, const struct tsc_dns_question *question, unsigned code, uint8_t *answer);
+
+#endif

@@ -1,0 +1,197 @@
+/* tscompose-shim: the one process that stays with each container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "../include/shim.h"
+#include "cleanup.h"
+#include "exec.h"
+#include "fd.h"
+#include "init.h"
+#include "supervise.h"
+#include "syscalls.h"
+
+#ifndef TSC_VERSION
+#define TSC_VERSION "0.1.0"
+#endif
+
+static const char usage[] =
+    "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--fd SLOT=N]... [--relay PROTO,N,ADDRESS,PORT]...\n"
+    "       tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--fd SLOT=N]...\n"
+    "       tscompose-shim --version\n";
+
+static int complain(const struct tsc_error *error) {
+    fprintf(stderr, "tscompose-shim: %s %s: %s\n", error->step, error->path, strerror(error->code));
+    return 1;
+}
+
+/*
+ * All that runs our code, also inside containers, runs from a detached read-only clone of the mount that holds our file:
+ * nobody can reach the host's program for writing through /proc/PID/exe.
+ */
+static void seal(char *argv[], char *envp[]) {
+    struct statvfs info;
+    if (statvfs("/proc/self/exe", &info) < 0 || info.f_flag & ST_RDONLY)
+        return;
+    tsc_auto_fd int file = tsc_fd_open("/proc/self/exe", O_PATH, 0);
+    if (file < 0)
+        return;
+    tsc_auto_fd int tree =
+        tsc_sys_open_tree(file, "", TSC_OPEN_TREE_CLONE | TSC_OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    struct tsc_mount_attr attributes = {.attr_set = TSC_MOUNT_ATTR_RDONLY};
+    if (tree < 0 || tsc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attributes) < 0)
+        return;
+    tsc_sys_execveat(tree, "", argv, envp, AT_EMPTY_PATH);
+}
+
+/* The standard descriptors exist, and nothing that was inherited goes on to a container by mistake. */
+static void tidy_descriptors(void) {
+    for (int fd = tsc_fd_open("/dev/null", O_RDWR, 0); fd >= 0; fd = tsc_fd_open("/dev/null", O_RDWR, 0)) {
+        if (fd > 2) {
+            close(fd);
+            break;
+        }
+        tsc_fd_set_cloexec(fd, false);
+    }
+    tsc_sys_close_range(3, UINT_MAX, TSC_CLOSE_RANGE_CLOEXEC);
+}
+
+static bool parse_number(const char *text, int *ret) {
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || errno != 0 || value < 0 || value > INT_MAX)
+        return false;
+    *ret = (int)value;
+    return true;
+}
+
+static bool parse_slot(char *text, struct tsc_slot *slots, size_t *count) {
+    char *number = strchr(text, '=');
+    if (!number || *count == TSC_JOINS_MAX)
+        return false;
+    *number++ = '\0';
+    slots[*count].name = text;
+    return parse_number(number, &slots[(*count)++].fd);
+}
+
+static bool parse_relay(char *text, struct tsc_run_options *options) {
+    static const struct {
+        const char *name;
+        int number;
+    } protocols[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {"sctp", IPPROTO_SCTP}};
+    if (options->relay_count == TSC_RELAYS_MAX)
+        return false;
+    struct tsc_relay_option *relay = &options->relays[options->relay_count++];
+    const char *protocol = strsep(&text, ",");
+    const char *fd = text ? strsep(&text, ",") : NULL;
+    relay->address = text ? strsep(&text, ",") : NULL;
+    for (size_t i = 0; i < TSC_COUNT(protocols); i++)
+        if (strcmp(protocols[i].name, protocol) == 0)
+            relay->protocol = protocols[i].number;
+    return relay->protocol != 0 && text && parse_number(fd, &relay->fd) && parse_number(text, &relay->port);
+}
+
+/* For tests: TSCOMPOSE_FAIL_STEP=NUMBER[:ERRNO] makes a step fail. */
+static struct tsc_fault read_fault(void) {
+    const char *text = getenv("TSCOMPOSE_FAIL_STEP");
+    if (!text)
+        return (struct tsc_fault){0};
+    char *end;
+    uint32_t op = (uint32_t)strtoul(text, &end, 10);
+    return (struct tsc_fault){op, *end == ':' ? atoi(end + 1) : EIO};
+}
+
+static bool parse_run(int argc, char *argv[], struct tsc_run_options *options) {
+    bool fine = true;
+    for (int i = 2; i < argc && fine; i++) {
+        const char *name = argv[i];
+        if (strcmp(name, "--keep") == 0) {
+            options->keep = true;
+            continue;
+        }
+        char *value = ++i < argc ? argv[i] : NULL;
+        fine = value != NULL;
+        if (fine && strcmp(name, "--program") == 0)
+            options->program = value;
+        else if (fine && strcmp(name, "--run-dir") == 0)
+            options->run_dir = value;
+        else if (fine && strcmp(name, "--id") == 0)
+            options->id = value;
+        else if (fine && strcmp(name, "--fd") == 0)
+            fine = parse_slot(value, options->slots, &options->slot_count);
+        else
+            fine = fine && strcmp(name, "--relay") == 0 && parse_relay(value, options);
+    }
+    return fine && options->program && options->run_dir && options->id;
+}
+
+static int run(int argc, char *argv[]) {
+    tsc_auto_free struct tsc_run_options *options = calloc(1, sizeof(*options));
+    struct tsc_error error = {0};
+    if (!options || !parse_run(argc, argv, options)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    options->fault = read_fault();
+    return tsc_run(options, &error) < 0 ? complain(&error) : 0;
+}
+
+static bool parse_exec(int argc, char *argv[], struct tsc_exec_options *options) {
+    bool fine = true;
+    for (int i = 2; i < argc && fine; i++) {
+        const char *name = argv[i];
+        if (strcmp(name, "--detach") == 0) {
+            options->detach = true;
+            continue;
+        }
+        char *value = ++i < argc ? argv[i] : NULL;
+        fine = value != NULL;
+        if (fine && strcmp(name, "--program") == 0)
+            options->program = value;
+        else if (fine && strcmp(name, "--pid") == 0)
+            fine = parse_number(value, &options->pid);
+        else if (fine && strcmp(name, "--start") == 0)
+            options->start = strtoull(value, NULL, 10);
+        else
+            fine = fine && strcmp(name, "--fd") == 0 && parse_slot(value, options->slots, &options->slot_count);
+    }
+    return fine && options->program && options->pid > 0;
+}
+
+static int exec(int argc, char *argv[]) {
+    struct tsc_exec_options options = {.fault = read_fault()};
+    struct tsc_error error = {0};
+    if (!parse_exec(argc, argv, &options)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    int code = tsc_exec_run(&options, &error);
+    if (code >= 0)
+        return code;
+    complain(&error);
+    return strcmp(error.step, "EXEC") != 0 ? 125 : error.code == ENOENT ? 127 : 126;
+}
+
+int main(int argc, char *argv[], char *envp[]) {
+    if (argc > 2 && strcmp(argv[0], "tscompose-init") == 0)
+        return tsc_init(argv + 2, envp);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0)
+        return printf("tscompose-shim %s\n", TSC_VERSION) < 0;
+    seal(argv, envp);
+    prctl(PR_SET_NAME, "tscompose-shim", 0, 0, 0);
+    tidy_descriptors();
+    if (argc > 1 && strcmp(argv[1], "run") == 0)
+        return run(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "exec") == 0)
+        return exec(argc, argv);
+    fputs(usage, stderr);
+    return 2;
+}

@@ -1,0 +1,95 @@
+/* Performing the LAUNCH steps, in the process that becomes the container's first one (or one more of it). */
+#ifndef TSC_PERFORM_H
+#define TSC_PERFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "program.h"
+
+/* For tests: this step fails (TSCOMPOSE_FAIL_STEP). */
+struct tsc_fault {
+    uint32_t op;
+    int code;
+};
+
+enum tsc_mode {
+    TSC_MODE_FIRST, /* the container's first process */
+    TSC_MODE_JOIN,  /* exec or a health check, in a container that runs */
+};
+
+/* Who the process becomes; USER fills it. */
+struct tsc_identity {
+    bool known;
+    uid_t uid;
+    gid_t gid;
+    char home[256];
+};
+
+struct tsc_launch {
+    const struct tsc_program *program;
+    enum tsc_mode mode;
+    struct tsc_fault fault;
+    const struct tsc_step *exec; /* the step that holds the command: EXEC, or HEALTH */
+    uint32_t exec_first;         /* which of its arguments is argv[0] */
+    bool no_terminal;            /* TERMINAL is not for this process */
+    bool gated;                  /* wait for TSC_SYNC_GO before EXEC */
+    bool user_namespace;         /* become its root first */
+    bool private_pids;           /* nobody else is in the pid namespace */
+    int channel;
+    int self;     /* our own program file, for INIT */
+    int proc;     /* /proc of the host */
+    int root;     /* where paths of the container are resolved; O_PATH */
+    int *sources; /* BIND's detached trees by step index, -1: none */
+    /* Settings that have to wait until EXEC. */
+    struct tsc_identity identity;
+    const struct tsc_step *capabilities;
+    const struct tsc_step *seccomp;
+    const struct tsc_step *environment;
+    const struct tsc_step *directory;
+    mode_t umask;
+    bool no_new_privileges;
+    bool init;
+};
+
+/* Performs all steps, then EXEC: does not return when that succeeds. The error's step is the step's name. */
+int tsc_perform(struct tsc_launch *launch, struct tsc_error *reterr);
+
+/* 0, or the error that the test wants from this step. */
+int tsc_fault_of(const struct tsc_fault *fault, uint32_t op, struct tsc_error *reterr);
+
+/* The steps, by the file that holds them. Each returns -errno and fills the error's path. */
+typedef int tsc_operation(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr);
+
+/* rootfs.c */
+tsc_operation tsc_root_propagation, tsc_root_overlay, tsc_root_bind, tsc_bind, tsc_mount, tsc_pivot_root, tsc_mask,
+    tsc_read_only_path, tsc_root_read_only;
+/* A detached clone of a BIND's source, made by who still sees and may read the host's files. */
+int tsc_bind_source(const struct tsc_step *step, int *ret_tree, struct tsc_error *reterr);
+/* files.c */
+tsc_operation tsc_device, tsc_symlink, tsc_file, tsc_directory, tsc_working_directory;
+/* copyup.c */
+tsc_operation tsc_copy_up;
+/* settings.c */
+tsc_operation tsc_sysctl, tsc_hostname, tsc_domainname, tsc_rlimit, tsc_lsm_label;
+int tsc_oom_score(int proc, const struct tsc_step *step, struct tsc_error *reterr);
+int tsc_sysctl_write(int proc, const struct tsc_step *step, struct tsc_error *reterr);
+bool tsc_sysctl_is_network(const struct tsc_step *step);
+/* security.c */
+tsc_operation tsc_user;
+int tsc_capabilities_apply(const struct tsc_step *step, struct tsc_error *reterr);
+int tsc_seccomp_apply(const struct tsc_step *step, struct tsc_error *reterr);
+/* terminal.c */
+tsc_operation tsc_terminal;
+
+/* Opens a path below the container's root, following its links without ever leaving it. */
+int tsc_root_open(const struct tsc_launch *launch, const char *path, int flags, mode_t mode);
+/* Opens the directory that holds the last component of `path`, made when missing; `ret_name` points into `path`. */
+int tsc_root_parent(const struct tsc_launch *launch, const char *path, char *buffer, size_t size,
+                    const char **ret_name);
+/* O_PATH of a mount point, made as a directory or an empty file when missing. */
+int tsc_root_target(const struct tsc_launch *launch, const char *path, bool directory);
+
+#endif

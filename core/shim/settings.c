@@ -1,0 +1,88 @@
+/* Settings of the first process and its namespaces. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fd.h"
+#include "perform.h"
+
+bool tsc_sysctl_is_network(const struct tsc_step *step) {
+    return strncmp(tsc_step_text(step, 0), "net.", 4) == 0 || strncmp(tsc_step_text(step, 0), "net/", 4) == 0;
+}
+
+/* Like sysctl(8): the first separator decides; a dot inside a name is written as a slash. */
+static int sysctl_path(const char *name, char *path, size_t size) {
+    int length = snprintf(path, size, "sys/%s", name);
+    if (length < 0 || (size_t)length >= size)
+        return -ENAMETOOLONG;
+    const char *first = strpbrk(name, "./");
+    if (strstr(path, "..") || !first || *first == '/')
+        return strstr(path, "..") ? -EINVAL : 0;
+    for (char *at = path + 4; *at; at++)
+        *at = *at == '.' ? '/' : *at == '/' ? '.' : *at;
+    return strstr(path, "..") ? -EINVAL : 0;
+}
+
+int tsc_sysctl_write(int proc, const struct tsc_step *step, struct tsc_error *reterr) {
+    char path[PATH_MAX];
+    const char *name = tsc_step_text(step, 0);
+    int error = sysctl_path(name, path, sizeof(path));
+    if (error == 0)
+        error = tsc_file_write(proc, path, tsc_step_text(step, 1));
+    return error < 0 ? tsc_fail(reterr, error, "", name) : 0;
+}
+
+int tsc_sysctl(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    /* The interfaces that a network setting names come later: the shim writes these when the gate opens. */
+    return tsc_sysctl_is_network(step) ? 0 : tsc_sysctl_write(launch->proc, step, reterr);
+}
+
+int tsc_hostname(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)launch;
+    const char *name = tsc_step_text(step, 0);
+    return sethostname(name, strlen(name)) < 0 ? tsc_fail(reterr, -errno, "", name) : 0;
+}
+
+int tsc_domainname(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)launch;
+    const char *name = tsc_step_text(step, 0);
+    return setdomainname(name, strlen(name)) < 0 ? tsc_fail(reterr, -errno, "", name) : 0;
+}
+
+int tsc_rlimit(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)launch;
+    struct rlimit limit = {
+        .rlim_cur = (rlim_t)tsc_step_integer(step, 1),
+        .rlim_max = (rlim_t)tsc_step_integer(step, 2),
+    };
+    int64_t resource = tsc_step_integer(step, 0);
+    if (resource < 0 || resource >= RLIM_NLIMITS)
+        return tsc_failf(reterr, -EINVAL, "", "%lld", (long long)resource);
+    if (setrlimit((__rlimit_resource_t)resource, &limit) < 0)
+        return tsc_failf(reterr, -errno, "", "%lld", (long long)resource);
+    return 0;
+}
+
+int tsc_oom_score(int proc, const struct tsc_step *step, struct tsc_error *reterr) {
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)tsc_step_integer(step, 0));
+    int error = tsc_file_write(proc, "self/oom_score_adj", text);
+    return error < 0 ? tsc_fail(reterr, error, "", text) : 0;
+}
+
+int tsc_lsm_label(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    const char *label = tsc_step_text(step, 1);
+    bool apparmor = strcmp(tsc_step_text(step, 0), "apparmor") == 0;
+    char text[512];
+    int length = snprintf(text, sizeof(text), apparmor ? "exec %s" : "%s", label);
+    if (length < 0 || (size_t)length >= sizeof(text))
+        return tsc_fail(reterr, -ENAMETOOLONG, "", label);
+    int error = apparmor ? tsc_file_write(launch->proc, "self/attr/apparmor/exec", text) : -ENOENT;
+    if (error == -ENOENT)
+        error = tsc_file_write(launch->proc, "self/attr/exec", text);
+    return error < 0 ? tsc_fail(reterr, error, "", label) : 0;
+}
