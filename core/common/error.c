@@ -21,6 +21,14 @@ int tsc_fail(struct tsc_error *reterr, int code, const char *step, const char *p
     return code;
 }
 
+int tsc_fail_step(struct tsc_error *reterr, int code, const char *step) {
+    if (reterr) {
+        reterr->code = -code;
+        copy(reterr->step, sizeof(reterr->step), step);
+    }
+    return code;
+}
+
 int tsc_failf(struct tsc_error *reterr, int code, const char *step, const char *format, ...) {
     if (!reterr)
         return code;

@@ -9,6 +9,9 @@
 /* Fills `reterr` (may be NULL) and returns `code`, a negative errno: `return tsc_fail(reterr, -errno, "mount", path);` */
 int tsc_fail(struct tsc_error *reterr, int code, const char *step, const char *path);
 
+/* Names the step of an error whose path is filled already. */
+int tsc_fail_step(struct tsc_error *reterr, int code, const char *step);
+
 /* Like tsc_fail() with a formatted path. */
 __attribute__((format(printf, 4, 5))) int tsc_failf(struct tsc_error *reterr, int code, const char *step,
                                                     const char *format, ...);

@@ -163,7 +163,7 @@ int tsc_cgroup_prepare(struct tsc_cgroups *cgroups, const struct tsc_program *pr
         if (error == 0)
             error = operations[step->op](cgroups, step, reterr);
         if (error < 0)
-            return tsc_failf(reterr, error, tsc_step_name(step->op), "%s", reterr->path);
+            return tsc_fail_step(reterr, error, tsc_step_name(step->op));
     }
     return 0;
 }

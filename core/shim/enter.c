@@ -90,7 +90,7 @@ static int inherit_limits(const struct tsc_launch *launch, struct tsc_error *ret
         if (error == 0)
             error = tsc_oom_score(launch->proc, step, reterr);
         if (error < 0)
-            return tsc_failf(reterr, error, tsc_step_name(TSC_STEP_OOM_SCORE_ADJ), "%s", reterr->path);
+            return tsc_fail_step(reterr, error, tsc_step_name(TSC_STEP_OOM_SCORE_ADJ));
     }
     if (!launch->user_namespace)
         return 0;
@@ -114,7 +114,7 @@ static int open_sources(struct tsc_launch *launch, struct tsc_error *reterr) {
         *tree = -1;
         int error = tsc_bind_source(step, tree, reterr);
         if (error < 0)
-            return tsc_failf(reterr, error, tsc_step_name(TSC_STEP_BIND), "%s", reterr->path);
+            return tsc_fail_step(reterr, error, tsc_step_name(TSC_STEP_BIND));
     }
     return 0;
 }

@@ -132,10 +132,8 @@ static int perform_steps(struct tsc_launch *launch, struct tsc_error *reterr) {
         int error = tsc_fault_of(&launch->fault, step->op, reterr);
         if (error == 0)
             error = operations[step->op].perform(launch, step, reterr);
-        if (error < 0) {
-            snprintf(reterr->step, sizeof(reterr->step), "%s", tsc_step_name(step->op));
-            return error;
-        }
+        if (error < 0)
+            return tsc_fail_step(reterr, error, tsc_step_name(step->op));
     }
     return 0;
 }
@@ -180,7 +178,7 @@ static int restrict_process(const struct tsc_launch *launch, struct tsc_error *r
     if (launch->capabilities)
         error = tsc_capabilities_apply(launch->capabilities, reterr);
     if (error < 0)
-        return tsc_failf(reterr, error, capabilities, "%s", reterr->path);
+        return tsc_fail_step(reterr, error, capabilities);
     if (launch->seccomp && launch->no_new_privileges)
         error = tsc_seccomp_apply(launch->seccomp, reterr);
     return error < 0 ? tsc_fail(reterr, error, seccomp, "") : 0;

@@ -455,10 +455,8 @@ static int set_network_sysctls(struct tsc_shim *shim) {
             continue;
         int error = shim->namespaces.own_network ? tsc_sysctl_write(proc, step, &shim->status.error)
                                                  : tsc_fail(&shim->status.error, -EPERM, "", tsc_step_text(step, 0));
-        if (error < 0) {
-            snprintf(shim->status.error.step, sizeof(shim->status.error.step), "%s", tsc_step_name(step->op));
-            return error;
-        }
+        if (error < 0)
+            return tsc_fail_step(&shim->status.error, error, tsc_step_name(step->op));
     }
     return 0;
 }
