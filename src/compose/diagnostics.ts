@@ -1,6 +1,7 @@
 // Findings as text: for people with a code frame, for machines as JSON, SARIF or workflow commands.
 import type { ComposeError, Diagnostic } from '../errors.ts';
 import { frame, oneLine, type Paint } from './frame.ts';
+import { syntaxHint } from './hints.ts';
 import { shownName, toSarif } from './sarif.ts';
 
 export const DIAGNOSTIC_FORMATS = ['text', 'json', 'sarif', 'github'] as const;
@@ -34,7 +35,7 @@ export function findingsOf({ code, message, at, hint, diagnostics }: ComposeErro
 
 /** All findings in the wanted format; ends with a newline unless there is nothing to say. */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: RenderOptions): string {
-  const clusters = cluster(diagnostics);
+  const clusters = cluster(diagnostics.map((diagnostic) => withHint(diagnostic, options)));
   switch (options.format) {
     case 'text':
       return renderText(clusters, options);
@@ -45,6 +46,15 @@ export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: R
     case 'github':
       return clusters.map(({ diagnostic }) => toCommand(diagnostic, options)).join('');
   }
+}
+
+/** Hints that need the text of the file are found when it is shown. */
+function withHint(diagnostic: Diagnostic, { readSource }: RenderOptions): Diagnostic {
+  const { code, at, message } = diagnostic;
+  if (code !== 'yaml-syntax' || diagnostic.hint !== undefined || at === undefined) return diagnostic;
+  const text = readSource(at.file);
+  const hint = text === undefined ? undefined : syntaxHint(message, text, at.line);
+  return hint === undefined ? diagnostic : { ...diagnostic, hint };
 }
 
 /** Puts together what one text in the file caused in several places, through anchors, extends or replicas. */

@@ -44,7 +44,7 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     right: 'tscompose -f compose.yaml up',
   },
   'file-unreadable': {
-    summary: 'A file exists and can not be read.',
+    summary: 'A file exists and cannot be read.',
     text: 'Its permissions forbid it, it is a directory, it is not text in UTF-8, or the disk failed. The message carries the reason of the operating system.',
   },
   'yaml-syntax': {
@@ -80,18 +80,18 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
   },
   'missing-key': {
     summary: 'A key that is needed is not there.',
-    text: 'A service needs image or build (or a provider), and some long forms have keys that can not be guessed, such as type for volumes or condition for depends_on.',
+    text: 'A service needs image or build (or a provider), and some long forms have keys that cannot be guessed, such as type for volumes or condition for depends_on.',
     wrong: 'services:\n  web:\n    image: nginx\n    depends_on:\n      db: {}',
     right: 'services:\n  web:\n    image: nginx\n    depends_on:\n      db: { condition: service_healthy }',
   },
   'conflicting-keys': {
     summary: 'Two settings contradict each other.',
-    text: 'Both can not be done, and which one was meant can not be known: network_mode with networks, scale and deploy.replicas with different numbers, container_name with several containers, an external volume with a driver.',
+    text: 'Both cannot be done, and which one was meant cannot be known: network_mode with networks, scale and deploy.replicas with different numbers, container_name with several containers, an external volume with a driver.',
     wrong: 'services:\n  web:\n    image: nginx\n    network_mode: host\n    networks: [front]',
     right: 'services:\n  web:\n    image: nginx\n    networks: [front]',
   },
   interpolation: {
-    summary: 'A ${…} can not be read, or its result does not fit.',
+    summary: 'A ${…} cannot be read, or its result does not fit.',
     text: 'Known forms are $NAME, ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:?message}, ${NAME?message}, ${NAME:+other} and ${NAME+other}; the colon means that an empty value counts as not set. A literal dollar sign is written $$. Where a number or boolean is needed, the result has to be one.',
     wrong: 'services:\n  web:\n    image: "nginx:${1TAG}"',
     right: 'services:\n  web:\n    image: "nginx:${TAG:-1.27}"',
@@ -109,26 +109,26 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     right: 'environment: { PASSWORD: "pa$$word" }',
   },
   'env-file': {
-    summary: 'A file of variables is missing or can not be read.',
+    summary: 'A file of variables is missing or cannot be read.',
     text: 'Each line is NAME=value. Single quotes keep everything as it is, double quotes know \\n, \\t and ${…}, and # after a space starts a comment. An env_file that may be missing is marked with required: false; format: raw takes lines as they are.',
     wrong: 'env_file: [./local.env]   # which is not there',
     right: 'env_file:\n  - path: ./local.env\n    required: false',
   },
   'merge-conflict': {
-    summary: 'Two files can not be put together.',
+    summary: 'Two files cannot be put together.',
     text: 'A later file changes an earlier one key by key: mappings are merged, most lists are appended, command and entrypoint are replaced. Here the two have contents that do not go together. !override replaces a value as a whole, !reset removes it.',
     wrong: '# compose.override.yaml\nservices:\n  web:\n    ports: "8080:80"',
     right: '# compose.override.yaml\nservices:\n  web:\n    ports: !override ["8080:80"]',
   },
   include: {
-    summary: 'An included file can not be used.',
+    summary: 'An included file cannot be used.',
     text: 'It is missing, includes itself, or declares something that this project declares too. What an included file declares can be changed in a second -f file or an override file, not in the file that includes it. Files from git or a registry are not fetched; copy them beside the project.',
     wrong: 'include: [db.yaml]   # declares the service db\nservices:\n  db: { image: "postgres:17" }',
     right: 'include: [db.yaml]\nservices:\n  web: { image: "nginx:1.27", depends_on: [db] }',
   },
   extends: {
-    summary: 'The service to extend can not be used.',
-    text: 'extends names a service of the same file, or of another one with file. It can not lead back to itself, and the other file is looked for beside the one that names it.',
+    summary: 'The service to extend cannot be used.',
+    text: 'extends names a service of the same file, or of another one with file. It cannot lead back to itself, and the other file is looked for beside the one that names it.',
     wrong: 'services:\n  web:\n    extends: { file: common.yaml, service: wbe }',
     right: 'services:\n  web:\n    extends: { file: common.yaml, service: web }',
   },
@@ -166,7 +166,8 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
   deprecated: {
     summary: 'Something still works and should not be used any more.',
     text: 'version at the top has no effect, links and external_links are replaced by networks and their aliases, external.name by name beside external. Removing them changes nothing else.',
-    wrong: 'version: "3.8"\nservices:\n  web: { image: "nginx:1.27", links: [db] }\n  db: { image: "postgres:17" }',
+    wrong:
+      'version: "3.8"\nservices:\n  web: { image: "nginx:1.27", links: [db] }\n  db: { image: "postgres:17" }',
     right: 'services:\n  web: { image: "nginx:1.27", depends_on: [db] }\n  db: { image: "postgres:17" }',
   },
   'suspicious-value': {
@@ -277,7 +278,7 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     right: 'volumes: ["/etc/localtime:/etc/localtime:ro"]',
   },
   'static-address': {
-    summary: 'A fixed address can not be had.',
+    summary: 'A fixed address cannot be had.',
     text: 'It is outside the subnets of its network, belongs to two services, or to a service with several containers. Fixed addresses need a network with a subnet; names do without.',
     wrong:
       'services:\n  web: { image: x, networks: { back: { ipv4_address: 10.5.0.4 } } }\nnetworks:\n  back: { ipam: { config: [{ subnet: 10.6.0.0/24 }] } }',
@@ -336,7 +337,7 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
       'networks:\n  a: { ipam: { config: [{ subnet: 10.8.0.0/24 }] } }\n  b: { ipam: { config: [{ subnet: 10.8.3.0/24 }] } }',
   },
   'network-in-use': {
-    summary: 'A network can not be removed or changed while containers are on it.',
+    summary: 'A network cannot be removed or changed while containers are on it.',
     text: 'Containers of another project, or some that were started by hand, use it. Take them down first.',
   },
   'network-not-found': {
@@ -352,7 +353,7 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     right: 'volumes:\n  data: { external: true, name: other_data }',
   },
   'volume-in-use': {
-    summary: 'A volume can not be removed while containers use it.',
+    summary: 'A volume cannot be removed while containers use it.',
     text: 'Stopped containers count too. Remove them first, with `tscompose down` or `tscompose rm`.',
   },
   'image-not-found': {
@@ -366,11 +367,11 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     text: 'Archives are OCI layouts or what `docker save` writes. A layer that does not match its digest is refused. Fetch or export it again.',
   },
   'image-in-use': {
-    summary: 'An image can not be removed while containers were made from it.',
+    summary: 'An image cannot be removed while containers were made from it.',
     text: 'Stopped containers count too. Remove them first.',
   },
   registry: {
-    summary: 'A registry can not be reached or refuses.',
+    summary: 'A registry cannot be reached or refuses.',
     text: 'The message carries its answer. Common reasons: no network, no login, a limit on pulls, a name that does not exist (registries say the same for those that need a login), or a certificate that is not trusted.',
   },
   'digest-mismatch': {
@@ -392,8 +393,8 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     text: 'exec, attach and the like need a running one. `tscompose ps -a` shows its exit code, `tscompose logs` what it said.',
   },
   'container-state': {
-    summary: 'The container is in a state in which this can not be done.',
-    text: 'For example a paused container can not be executed in, and one that is being removed can not be started.',
+    summary: 'The container is in a state in which this cannot be done.',
+    text: 'For example a paused container cannot be executed in, and one that is being removed cannot be started.',
   },
   'launch-step': {
     summary: 'A step of starting a container failed.',
@@ -406,7 +407,7 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     right: 'command: ["echo", "hello"]',
   },
   'command-not-executable': {
-    summary: 'The program of a container is there and can not be run.',
+    summary: 'The program of a container is there and cannot be run.',
     text: 'It lacks the x permission, is a directory, is built for another processor, or stands on a mount with noexec.',
     wrong: 'entrypoint: [/app/start.sh]   # mode 0644',
     right: 'chmod +x start.sh',
@@ -418,12 +419,12 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     right: 'user: "1000:1000"',
   },
   'working-directory': {
-    summary: 'The directory to start in can not be entered.',
+    summary: 'The directory to start in cannot be entered.',
     text: 'It is a file, or the user of the container may not enter it. A missing one is created.',
   },
   'not-root': {
     summary: 'This needs rights that the user does not have.',
-    text: 'Without root, containers need user namespaces with a range of ids in /etc/subuid and /etc/subgid, and ports below 1024 can not be published. The message names what was missing.',
+    text: 'Without root, containers need user namespaces with a range of ids in /etc/subuid and /etc/subgid, and ports below 1024 cannot be published. The message names what was missing.',
   },
   'kernel-feature': {
     summary: 'The kernel lacks something, or it is switched off.',
@@ -434,7 +435,7 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     text: 'The message names the path. Nothing half-written is kept. `tscompose image rm` and `tscompose down -v` free space.',
   },
   'state-corrupt': {
-    summary: 'A file of the state directory can not be understood.',
+    summary: 'A file of the state directory cannot be understood.',
     text: 'It was changed by hand, by a newer version, or damaged by the disk. The message names it. Removing the container, network or volume that it belongs to puts it right.',
   },
   locked: {
@@ -443,7 +444,7 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
   },
   unsupported: {
     summary: 'This is known, and not possible here.',
-    text: 'The specification has it, but this machine or this version can not do it; to go on without it would be to pretend. The message says what can be used instead.',
+    text: 'The specification has it, but this machine or this version cannot do it; to go on without it would be to pretend. The message says what can be used instead.',
   },
   system: {
     summary: 'The operating system refused something.',

@@ -93,7 +93,7 @@ export function visible(text: string): string {
   return text.replaceAll(/\p{Cc}|[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu, '\ufffd');
 }
 
-/** A text that can not leave its line or play tricks on the terminal. */
+/** A text that cannot leave its line or play tricks on the terminal. */
 export function oneLine(text: string): string {
   return visible(text.replaceAll(/\s*\n\s*/g, ' '));
 }

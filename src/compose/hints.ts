@@ -215,18 +215,18 @@ function keyPrefix({ key }: Wanted): string {
 }
 
 /**
- * The likely cure for YAML that can not be read: the parser's error code, the text, and the line (from 1)
+ * The likely cure for YAML that cannot be read: what the parser said, the text, and the line (from 1)
  * where it gave up.
  */
-export function syntaxHint(code: string, text: string, line: number): string | undefined {
-  const lines = text.split(/\r\n|\n|\r/);
+export function syntaxHint(message: string, text: string, line: number): string | undefined {
+  const lines = text.split(/\r\n|\n|\r/, line);
   const here = lines[line - 1] ?? '';
-  const before = lines.slice(0, line).findLast((other) => other.trim() !== '') ?? '';
-  for (const shown of [here.slice(0, 500), before.slice(0, 500)]) {
-    const hint = LINE_HINTS.find(({ when }) => when.test(shown))?.hint;
+  const before = lines.slice(0, line - 1).findLast((other) => other.trim() !== '') ?? '';
+  for (const shown of lines.length < line ? [] : [here, before]) {
+    const hint = LINE_HINTS.find(({ when }) => when.test(shown.slice(0, 500)))?.hint;
     if (hint !== undefined) return hint;
   }
-  return CODE_HINTS[code];
+  return MESSAGE_HINTS.find(({ when }) => when.test(message))?.hint;
 }
 
 /** What a line looks like that YAML stumbles over, most certain first. */
@@ -244,24 +244,33 @@ const LINE_HINTS: readonly { readonly when: RegExp; readonly hint: string }[] = 
     when: /(:|-)\s+\*[^\s]*[^\w\s-]/,
     hint: 'quote a value that starts with *; without quotes it is a reference to an anchor',
   },
-  { when: /^\s*-?\s*[\w.-]+:[^\s/\\:]\S*\s*$/, hint: 'a space is missing after the colon' },
+  { when: /^\s*[A-Za-z_][\w.-]*:[^\s/\\:]\S*\s*$/, hint: 'a space is missing after the colon' },
   { when: /^\s*-[\w"'./]/, hint: 'a space is missing after the dash' },
   { when: /^[^"'#]*:\s+[^"'#&*!|>{[\s][^"'#]*:\s/, hint: 'quote a value that contains a colon and a space' },
   { when: /^\s*[\w.-]+\s*=/, hint: 'write `key: value`, or `- KEY=value` in a list' },
   { when: /^\s*[A-Za-z_][\w.-]*\s*$/, hint: 'a colon is missing after the key, or a dash before the entry' },
 ];
 
-/** By the error codes of the YAML parser. */
-const CODE_HINTS: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'a tab indents this line; YAML only allows spaces there',
-  BAD_INDENT: 'keys of one mapping, and dashes of one list, have to be indented alike',
-  MISSING_CHAR: 'a quote or bracket that was opened is not closed',
-  BAD_ALIAS: 'quote a value that starts with * or &',
-  BAD_DQ_ESCAPE: 'backslashes have a meaning in double quotes; use single quotes, or double the backslash',
-  BAD_SCALAR_START: 'quote the value',
-  BLOCK_AS_IMPLICIT_KEY: 'quote a value that contains a colon and a space',
-  MULTILINE_IMPLICIT_KEY: 'a colon is missing after the key, or a quote is not closed',
-};
+/** By what the YAML parser says. */
+const MESSAGE_HINTS: readonly { readonly when: RegExp; readonly hint: string }[] = [
+  { when: /tab/i, hint: 'a tab indents this line; YAML only allows spaces there' },
+  {
+    when: /missing closing|unexpected end|must end with|expected .* to end with/i,
+    hint: 'a quote or bracket that was opened is not closed',
+  },
+  {
+    when: /escape/i,
+    hint: 'a backslash has a meaning in double quotes; use single quotes, or double the backslash',
+  },
+  { when: /nested mappings/i, hint: 'quote a value that contains a colon and a space' },
+  {
+    when: /same column|indent/i,
+    hint: 'keys of one mapping, and dashes of one list, have to be indented alike',
+  },
+  { when: /alias|anchor/i, hint: 'quote a value that starts with * or &' },
+  { when: /implicit/i, hint: 'a colon is missing after the key, or a quote is not closed' },
+  { when: /plain value cannot start/i, hint: 'quote the value' },
+];
 
 /** What an env file that only a container sees gives it. */
 export interface ContainerFile {

@@ -17,7 +17,7 @@ export function toSarif(
   const codes = [...new Set(clusters.map(({ diagnostic }) => diagnostic.code))].sort();
   const driver = {
     name: 'tscompose',
-    ...(options.version === undefined ? {} : { version: options.version, semanticVersion: options.version }),
+    ...(options.version === undefined ? {} : { version: options.version }),
     rules: codes.map((code) => ({
       id: code,
       shortDescription: { text: code.replaceAll('-', ' ') },

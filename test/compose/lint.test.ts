@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { lintProject } from '../../src/compose/lint.ts';
+import { explainUnset, lintProject } from '../../src/compose/lint.ts';
 import { loadProject } from '../../src/compose/load.ts';
 import type { Diagnostic } from '../../src/errors.ts';
 
@@ -149,6 +149,11 @@ describe('keeps quiet about', () => {
     ['images by digest', `services: { a: { image: "nginx@sha256:${'0'.repeat(64)}" } }`],
     ['the programs of this machine', 'services: { a: { image: host } }'],
     ['secrets from variables', service('environment: { DB_PASSWORD: "${P:-x}", DB_PASSWORD_FILE: /run/s }')],
+    ['switches that sound like secrets', service('environment: { ALLOW_EMPTY_PASSWORD: "yes" }')],
+    [
+      'a condition that was chosen',
+      'services: { a: { image: "x:1", depends_on: { b: { condition: service_started } } }, b: { image: "x:1", healthcheck: { test: "true" } } }',
+    ],
     ['a shell in CMD', service('healthcheck: { test: [CMD, sh, -c, "a || b"] }')],
     ['operators that a shell gets', service('command: ["sh", "-c", "a && b"]')],
     ['operators in quotes', service(`command: sh -c "a && b"`)],
@@ -194,6 +199,26 @@ it('puts findings in the order of the file', () => {
 
 it('knows that the default network needs no mention', () => {
   expect(codes(`${service('')}networks: { default: { driver: bridge } }\n`)).toEqual([]);
+});
+
+it('says where a variable that is not set may be set', () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'tscompose-lint-'));
+  directories.push(cwd);
+  writeFileSync(
+    join(cwd, 'compose.yaml'),
+    service('env_file: web.env\nuser: "${RUN_AS}"\nhostname: "${HOTS_NAME}"'),
+  );
+  writeFileSync(join(cwd, 'web.env'), 'RUN_AS=1000\n');
+  const { project, warnings } = loadProject({ cwd, env: { HOST_NAME: 'x' } });
+  const readSource = (file: string): string => readFileSync(file, 'utf8');
+  const hints = explainUnset(warnings, project, { readSource }).map(({ hint }) => hint);
+  expect(hints).toHaveLength(2);
+  expect(hints[0]).toContain('RUN_AS is set in web.env, which only the containers of web get');
+  expect(hints[1]).toBe('did you mean HOST_NAME?');
+});
+
+it('does not take values from the shell for secrets in the file', () => {
+  expect(codes(service('environment: [TOKEN]'), { '.env': 'TOKEN=abc\n' })).toEqual([]);
 });
 
 it('does not take values from an env file for secrets in the file', () => {

@@ -71,6 +71,7 @@ async function save(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text);
   } catch (cause) {
-    throw new ComposeError('system', `can not write ${file}`, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ComposeError('system', `cannot write ${file}: ${reason}`, { cause });
   }
 }

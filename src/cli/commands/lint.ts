@@ -45,7 +45,7 @@ interface Inspection {
 
 /** Loads and lints; what the loader refuses is a finding like others. */
 async function inspect(context: CliContext): Promise<Inspection> {
-  const [{ loadOptions }, { loadProject }, { lintProject }, { existsSync }, { ComposeError }] =
+  const [{ loadOptions }, { loadProject }, { explainUnset, lintProject }, { existsSync }, { ComposeError }] =
     await Promise.all([
       import('../load.ts'),
       import('../../compose/load.ts'),
@@ -57,9 +57,9 @@ async function inspect(context: CliContext): Promise<Inspection> {
   const { readStdin, readSource } = await sources(options.readStdin);
   try {
     const { project, warnings } = loadProject({ ...options, readStdin, allResources: true });
-    const selinux = existsSync('/sys/fs/selinux/enforce');
-    const found = lintProject(project, { readSource, exists: existsSync, selinux });
-    return { findings: [...warnings, ...found], failed: false, readSource };
+    const about = { readSource, exists: existsSync, selinux: existsSync('/sys/fs/selinux/enforce') };
+    const found = [...explainUnset(warnings, project, about), ...lintProject(project, about)];
+    return { findings: found, failed: false, readSource };
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
     const { findingsOf } = await import('../../compose/diagnostics.ts');

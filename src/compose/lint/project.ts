@@ -30,10 +30,15 @@ function conditions(lint: Lint): void {
       const health = healthOf(target.healthcheck);
       if (condition === 'service_healthy' && health !== 'file')
         missingHealthcheck(lint, { name, needed, path, health });
-      if (condition === 'service_started' && health === 'file')
+      if (condition === 'service_started' && health === 'file' && !isChosen(lint, path))
         unusedHealthcheck(lint, { name, needed, path });
     }
   }
+}
+
+/** The condition was written down, and not only the name of the service. */
+function isChosen(lint: Lint, path: string): boolean {
+  return lint.written(`${path}.condition`)?.includes('service_started') ?? false;
 }
 
 function missingHealthcheck(

@@ -143,9 +143,9 @@ function healthcheckForm(lint: Lint, { healthcheck }: Service, name: string): vo
 function inlineSecrets(lint: Lint, { environment = {} }: Service, name: string): void {
   for (const [variable, value] of Object.entries(environment)) {
     const path = `services.${name}.environment.${variable}`;
-    if (value === null || value === '' || !SECRET_NAME.test(variable)) continue;
+    if (value === null || /^(|[01]|true|false|yes|no)$/i.test(value) || !SECRET_NAME.test(variable)) continue;
     const written = lint.written(path);
-    if (written === undefined || written.includes('$')) continue;
+    if (written === undefined || written === variable || written.includes('$')) continue;
     lint.warn(
       'inline-secret',
       path,
