@@ -19,8 +19,8 @@ export interface FollowOptions {
   readonly ctx: Context;
   readonly id: string;
   readonly path: string;
-  /** The file as it was read so far; its size at the call is where following begins. */
-  readonly last: number | undefined;
+  /** The newest file as it was read so far, which stays open; following begins behind `size` bytes of it. */
+  readonly last: { readonly fd: number; readonly size: number } | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -95,20 +95,23 @@ class Bell {
 
 const CHUNK_BYTES = 65_536;
 
-/** The end of a file that grows and may be replaced by a new one of the same name. */
+/** The end of a file that grows and, when it is full, makes room for a new one of the same name. */
 class AppendedLines {
   readonly #path: string;
   readonly #chunk = Buffer.alloc(CHUNK_BYTES);
   #decoder = new StringDecoder('utf8');
   #fd: number | undefined;
+  #isOwn = false;
   #inode = 0;
   #at = 0;
   #rest = '';
 
   constructor({ path, last }: FollowOptions) {
     this.#path = path;
-    this.#open();
-    if (last !== undefined) this.#skip(last);
+    if (last === undefined) return;
+    this.#fd = last.fd;
+    this.#inode = fstatSync(last.fd).ino;
+    this.#at = last.size;
   }
 
   *read(): Iterable<string> {
@@ -118,22 +121,20 @@ class AppendedLines {
   }
 
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
+    if (this.#fd !== undefined && this.#isOwn) closeSync(this.#fd);
     this.#fd = undefined;
   }
 
-  // What was there before is read by somebody else; of a file that was rotated since, only its successor is ours.
-  #skip(last: number): void {
-    const { ino, size } = fstatSync(last);
-    if (ino === this.#inode) this.#at = size;
-  }
-
-  #open(): boolean {
+  #openNext(): boolean {
+    const next = this.#nextName();
+    if (next === undefined) return false;
+    this.close();
     try {
-      this.#fd = openSync(this.#path, 'r');
+      this.#fd = openSync(next, 'r');
     } catch {
       return false;
     }
+    this.#isOwn = true;
     this.#inode = fstatSync(this.#fd).ino;
     this.#at = 0;
     this.#rest = '';
@@ -141,12 +142,15 @@ class AppendedLines {
     return true;
   }
 
-  #openNext(): boolean {
-    if (this.#fd === undefined) return this.#open();
-    const there = statSync(this.#path, { throwIfNoEntry: false });
-    if (there === undefined || there.ino === this.#inode) return false;
-    this.close();
-    return this.#open();
+  // Files move on from log to log.1 to log.2: what follows ours is one number below wherever it is now.
+  #nextName(): string | undefined {
+    const name = (number: number) => (number === 0 ? this.#path : `${this.#path}.${number}`);
+    for (let number = 0; ; number++) {
+      const there = statSync(name(number), { throwIfNoEntry: false });
+      if (there === undefined) return number === 0 ? undefined : name(number - 1);
+      if (there.ino === this.#inode && this.#fd !== undefined)
+        return number === 0 ? undefined : name(number - 1);
+    }
   }
 
   *#appended(): Iterable<string> {

@@ -50,7 +50,7 @@ export async function* readLogs(
   const files = openFiles(path);
   try {
     const lines = options.follow
-      ? followed({ ctx, id: record.id, path, last: files.at(-1)?.fd, signal: options.signal })
+      ? followed({ ctx, id: record.id, path, last: files.at(-1), signal: options.signal })
       : undefined;
     yield* selected(past(files, options.tail), { record, since, until });
     if (lines) yield* selected(lines, { record, since, until });
@@ -61,7 +61,7 @@ export async function* readLogs(
 
 interface LogFile {
   readonly fd: number;
-  /** How much there was when it was opened. */
+  /** How much there was in whole lines when it was opened. */
   readonly size: number;
 }
 
@@ -72,11 +72,23 @@ function openFiles(path: string): LogFile[] {
   return [...names, path].flatMap((name) => {
     try {
       const fd = openSync(name, 'r');
-      return [{ fd, size: fstatSync(fd).size }];
+      return [{ fd, size: wholeLines(fd, fstatSync(fd).size) }];
     } catch {
       return [];
     }
   });
+}
+
+/** Size up to the last newline: a line that is being written is not there yet. */
+function wholeLines(fd: number, size: number): number {
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  for (let end = size; end > 0; end -= CHUNK_BYTES) {
+    const begin = Math.max(0, end - CHUNK_BYTES);
+    const length = readSync(fd, chunk, 0, end - begin, begin);
+    const at = chunk.subarray(0, length).lastIndexOf(NEWLINE);
+    if (at >= 0) return begin + at + 1;
+  }
+  return 0;
 }
 
 function* past(files: readonly LogFile[], tail: number | undefined): Iterable<string> {
