@@ -96,7 +96,7 @@ int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret
     union address parsed;
     int r;
     if (port < 0 || port > UINT16_MAX)
-        return tsc_failf(reterr, -EINVAL, "bind port", "%s port %d", address, port);
+        return tsc_failf(reterr, -EINVAL, "bind port", "%d", port);
     if (*address == '\0') {
         r = listen_everywhere(protocol, (in_port_t)port, ret_fd, ret_port);
     } else {
@@ -104,5 +104,5 @@ int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret
         if (r == 0)
             r = listen_on(protocol, &parsed, 1, ret_fd, ret_port);
     }
-    return r < 0 ? tsc_failf(reterr, r, "bind port", "%s port %d", *address ? address : "*", port) : 0;
+    return r < 0 ? tsc_failf(reterr, r, "bind port", *address ? "%d of %s" : "%d", port, address) : 0;
 }

@@ -47,6 +47,8 @@ export interface Forwarding {
   readonly containerPort: number;
   readonly ipv4?: string;
   readonly ipv6?: string;
+  /** The bridges that the container is on: from there the shim relays, because answers would not come back through us. */
+  readonly bridges?: readonly string[];
 }
 
 export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
@@ -56,6 +58,7 @@ const SET = {
   internal: 'internal',
   masquerade: 'masquerade',
   same: 'same',
+  relayed: 'relayed',
   dnat4: 'dnat4',
   dnat6: 'dnat6',
 } as const;
@@ -74,6 +77,12 @@ const SETS: readonly SetOptions[] = [
     id: 4,
     keyType: concatenated(DATATYPE.interface, DATATYPE.interface),
     keyLength: 2 * INTERFACE_LENGTH,
+  },
+  {
+    name: SET.relayed,
+    id: 7,
+    keyType: concatenated(DATATYPE.interface, DATATYPE.protocol, DATATYPE.port),
+    keyLength: INTERFACE_LENGTH + 8,
   },
   portMap(SET.dnat4, 5, { type: DATATYPE.ipv4, length: 4 }),
   portMap(SET.dnat6, 6, { type: DATATYPE.ipv6, length: 16 }),
@@ -153,6 +162,7 @@ function publishRules(): Uint8Array[][] {
       compare(0, 'eq', LOOPBACK6),
       verdict('return'),
     ],
+    [meta('iifname', 0), ...protocolAndPort(4), lookup(SET.relayed, { from: 0 }), verdict('return')],
     translate('ipv4', payload({ base: 'network', offset: 16, length: 4 }, 0)),
     translate('ipv4', load(0, new Uint8Array(4))),
     translate('ipv6', payload({ base: 'network', offset: 24, length: 16 }, 0)),
@@ -164,14 +174,17 @@ function isFamily(family: 'ipv4' | 'ipv6'): Uint8Array[] {
   return [meta('nfproto', 0), compare(0, 'eq', u8(FAMILY[family]))];
 }
 
+function protocolAndPort(register: number): Uint8Array[] {
+  return [meta('l4proto', register), payload({ base: 'transport', offset: 2, length: 2 }, register + 1)];
+}
+
 function translate(family: 'ipv4' | 'ipv6', loadAddress: Uint8Array): Uint8Array[] {
   const words = family === 'ipv4' ? 1 : 4;
   const set = family === 'ipv4' ? SET.dnat4 : SET.dnat6;
   return [
     ...isFamily(family),
     loadAddress,
-    meta('l4proto', words),
-    payload({ base: 'transport', offset: 2, length: 2 }, words + 1),
+    ...protocolAndPort(words),
     lookup(set, { from: 0, to: 0 }),
     destinationNat(family, { address: 0, port: words }),
   ];
@@ -179,8 +192,6 @@ function translate(family: 'ipv4' | 'ipv6', loadAddress: Uint8Array): Uint8Array
 
 function postroutingRules(): Uint8Array[][] {
   return [
-    // A container that reaches its own network through a published port must get its answers back through us.
-    [...fromAndTo, lookup(SET.same, { from: 0 }), ...isPublished(), masquerade()],
     [
       meta('iifname', 0),
       lookup(SET.masquerade, { from: 0 }),
@@ -221,6 +232,7 @@ export function portElements(ports: readonly Forwarding[]): SetElements[] {
   return [
     { set: SET.dnat4, elements: ports.flatMap((port) => portElement(port, port.ipv4, '0.0.0.0')) },
     { set: SET.dnat6, elements: ports.flatMap((port) => portElement(port, port.ipv6, '::')) },
+    { set: SET.relayed, elements: ports.flatMap(relayedElements) },
   ].filter(({ elements }) => elements.length > 0);
 }
 
@@ -234,6 +246,17 @@ function portElement(port: Forwarding, container: string | undefined, everywhere
     portWord(port.hostPort),
   ]);
   return [{ key, data: concat([addressBytes(target), portWord(port.containerPort)]) }];
+}
+
+function relayedElements(port: Forwarding): Element[] {
+  if (isLoopback(port.hostIp)) return [];
+  return (port.bridges ?? []).map((bridge) => ({
+    key: concat([interfaceKey(bridge), ...protocolWords(port)]),
+  }));
+}
+
+function protocolWords({ protocol, hostPort }: Forwarding): Uint8Array[] {
+  return [Uint8Array.of(PROTOCOL[protocol], 0, 0, 0), portWord(hostPort)];
 }
 
 function isLoopback(address: string): boolean {
@@ -338,6 +361,30 @@ export function addToFirewall(ctx: Context, sets: readonly SetElements[]): boole
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
+  }
+}
+
+/** Like `addToFirewall`, and in place of what is there under the same keys: whoever left that holds the port no more. */
+export function replaceInFirewall(ctx: Context, sets: readonly SetElements[]): boolean {
+  try {
+    return addToFirewall(ctx, sets);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  const single = sets.flatMap(({ set, elements }) =>
+    elements.map((element) => ({ set, elements: [element] })),
+  );
+  for (const entry of single) replaceElement(ctx, entry);
+  return true;
+}
+
+function replaceElement(ctx: Context, { set, elements }: SetElements): void {
+  try {
+    addToFirewall(ctx, [{ set, elements }]);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    const keys = elements.map(({ key }) => ({ key }));
+    send(ctx, transaction([...deleteElements(TABLE, set, keys), ...addElements(TABLE, set, elements)]));
   }
 }
 

@@ -38,7 +38,17 @@ const RTM = {
   getRoute: 26,
   newNeighbour: 28,
 };
-const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18, afSpec: 26, namespaceFd: 28 };
+const IFLA = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  link: 5,
+  master: 10,
+  linkInfo: 18,
+  afSpec: 26,
+  group: 27,
+  namespaceFd: 28,
+};
 const LINK_INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 };
 const VETH_PEER = 1;
 const BRIDGE = { forwardDelay: 1, stp: 5 };
@@ -70,7 +80,6 @@ export const IPVLAN_MODES = { l2: 0, l3: 1, l3s: 2 } as const;
 
 export type LinkKind =
   | { readonly kind: 'bridge' }
-  | { readonly kind: 'dummy' }
   | { readonly kind: 'veth'; readonly peer: LinkOptions }
   | { readonly kind: 'macvlan'; readonly parent: number; readonly mode: keyof typeof MACVLAN_MODES }
   | { readonly kind: 'ipvlan'; readonly parent: number; readonly mode: keyof typeof IPVLAN_MODES }
@@ -135,8 +144,6 @@ export function createLink(options: LinkOptions, kind: LinkKind): Message {
 
 function linkData(kind: LinkKind): Uint8Array[] {
   switch (kind.kind) {
-    case 'dummy':
-      return [];
     case 'bridge':
       // Without spanning tree there is nothing to learn before forwarding.
       return [nested(LINK_INFO.data, attribute(BRIDGE.forwardDelay, u32(0)), attribute(BRIDGE.stp, u32(0)))];
@@ -200,6 +207,21 @@ export function withoutLinkLocal(ref: LinkRef): Message {
 
 export function deleteLink(ref: LinkRef): Message {
   return { type: RTM.delLink, flags: NLM_F_ACK, body: concat([linkHeader(ref), ...linkName(ref)]) };
+}
+
+/** Puts a link into a group, a number of no meaning to the kernel. */
+export function groupLink(ref: LinkRef, group: number): Message {
+  const body = concat([linkHeader(ref), ...linkName(ref), attribute(IFLA.group, u32(group))]);
+  return { type: RTM.newLink, flags: NLM_F_ACK, body };
+}
+
+/** Deletes all links of a group, at the price of one: the kernel waits for its readers only once. */
+export function deleteGroup(group: number): Message {
+  return {
+    type: RTM.delLink,
+    flags: NLM_F_ACK,
+    body: concat([linkHeader(0), attribute(IFLA.group, u32(group))]),
+  };
 }
 
 export function getLink(ref: LinkRef): Message {

@@ -270,7 +270,7 @@ describe('listen', () => {
     expect(failure(() => core.listen(6, '127.0.0.1', port))).toMatchObject({
       errnoName: 'EADDRINUSE',
       step: 'bind port',
-      path: `127.0.0.1 port ${port}`,
+      path: `${port} of 127.0.0.1`,
     });
     expect(failure(() => core.listen(6, '', port)).errnoName).toBe('EADDRINUSE');
     core.close(fd);

@@ -1,0 +1,200 @@
+// Published ports: sockets that hold them on the host, and the rules that take the traffic to containers.
+import { errnoOf } from '../../core/index.ts';
+import { ComposeError } from '../errors.ts';
+import type { Context } from '../state/context.ts';
+import { lockFile } from '../state/layout.ts';
+import { withLock } from '../state/lock.ts';
+import { parseAddress } from './address.ts';
+import {
+  type FirewallState,
+  type Forwarding,
+  PROTOCOL,
+  portElements,
+  rebuildFirewall,
+  removalBatch,
+  replaceInFirewall,
+} from './firewall.ts';
+import { containerName } from './network.ts';
+import { listNetworks, type NetworkRecord, OPTION } from './record.ts';
+import { findPortHolder, type PortHolder } from './sockets.ts';
+
+export type Protocol = keyof typeof PROTOCOL;
+
+export interface PortWanted {
+  readonly protocol: Protocol;
+  /** Absent or empty: every address of the host, of both families. */
+  readonly hostIp?: string;
+  /** A port, a range `8000-8010` of which the first free one is taken, or absent for any free port. */
+  readonly published?: number | string;
+  /** In the container. */
+  readonly target: number;
+}
+
+/** A host port that is held by the socket `fd`. */
+export interface BoundPort {
+  readonly protocol: Protocol;
+  /** Empty for every address. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly fd: number;
+}
+
+/** Holds all of the ports or none; ComposeError `port-in-use` names the process or container that has one. */
+export function bindPorts(ctx: Context, ports: readonly PortWanted[]): BoundPort[] {
+  const bound: BoundPort[] = [];
+  try {
+    for (const port of ports) bound.push(bindPort(ctx, port));
+    return bound;
+  } catch (error) {
+    closePorts(ctx, bound);
+    throw error;
+  }
+}
+
+export function closePorts(ctx: Context, bound: readonly BoundPort[]): void {
+  for (const { fd } of bound) ctx.core.close(fd);
+}
+
+/** The address that ports without one are bound to on this network, from its options. */
+export function defaultHostIp({ options }: Pick<NetworkRecord, 'options'>): string {
+  return options[OPTION.hostBinding] ?? '';
+}
+
+function bindPort(ctx: Context, wanted: PortWanted): BoundPort {
+  const { protocol, hostIp = '', target } = wanted;
+  if (hostIp !== '' && !parseAddress(hostIp)) {
+    throw new ComposeError('invalid-value', `the host address of a port is not an IP address: ${hostIp}`);
+  }
+  const { first, last } = parseRange(wanted.published);
+  for (let port = first; ; port++) {
+    try {
+      const { fd, port: hostPort } = ctx.core.listen(PROTOCOL[protocol], hostIp, port);
+      return { protocol, hostIp, hostPort, containerPort: target, fd };
+    } catch (error) {
+      if (errnoOf(error) !== 'EADDRINUSE' || port >= last)
+        throw explainBind(ctx, wanted, { port, first, last, error });
+    }
+  }
+}
+
+const MAX_PORT = 65535;
+
+function parseRange(published: number | string | undefined): { first: number; last: number } {
+  if (published === undefined || published === '') return { first: 0, last: 0 };
+  const [, start, end] = /^(\d+)(?:-(\d+))?$/.exec(String(published)) ?? [];
+  const first = Number(start);
+  const last = end === undefined ? first : Number(end);
+  if (start !== undefined && first <= last && last <= MAX_PORT) return { first, last };
+  throw new ComposeError('invalid-value', `the published port ${published} is no port and no range of ports`);
+}
+
+interface BindFailure {
+  readonly port: number;
+  readonly first: number;
+  readonly last: number;
+  readonly error: unknown;
+}
+
+function explainBind(
+  ctx: Context,
+  { protocol, hostIp = '' }: PortWanted,
+  { port, first, last, error }: BindFailure,
+): unknown {
+  const at = hostIp === '' ? '' : ` of ${hostIp}`;
+  switch (errnoOf(error)) {
+    case 'EADDRINUSE': {
+      const holder = findPortHolder({ protocol, address: hostIp, port });
+      const by = holder ? ` by ${describeHolder(ctx, holder)}` : '';
+      const which =
+        first === last
+          ? `port ${port}/${protocol}${at} is`
+          : `ports ${first}-${last}/${protocol}${at} are all`;
+      const options = { cause: error, hint: 'stop what uses it, or publish another port' };
+      return new ComposeError(
+        'port-in-use',
+        `${which} in use${first === last ? by : `, ${port}${by}`}`,
+        options,
+      );
+    }
+    case 'EADDRNOTAVAIL':
+      return new ComposeError(
+        'invalid-value',
+        `cannot publish port ${port}/${protocol}: ${hostIp} is no address of this machine`,
+        { cause: error },
+      );
+    case 'EACCES':
+      return new ComposeError('not-root', `not allowed to publish port ${port}/${protocol}`, {
+        cause: error,
+        hint: 'ports below net.ipv4.ip_unprivileged_port_start (1024) need root',
+      });
+    case 'EPROTONOSUPPORT':
+      return new ComposeError('kernel-feature', `the kernel does not know ${protocol}`, {
+        cause: error,
+        hint: `load the module ${protocol}`,
+      });
+    default:
+      return error;
+  }
+}
+
+function describeHolder(ctx: Context, { pid, name, argv }: PortHolder): string {
+  const id = argv[argv.indexOf('--id') + 1];
+  if (name.startsWith('tscompose-shim') && id !== undefined) return `container ${containerName(ctx, id)}`;
+  return `${name} (pid ${pid})`;
+}
+
+/** The addresses of a container that published traffic goes to. */
+export interface PortTarget {
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  /** Of every network that the container is on. */
+  readonly bridges?: readonly string[];
+}
+
+function forwardings(
+  bound: readonly Omit<BoundPort, 'fd'>[],
+  { ipv4, ipv6, bridges = [] }: PortTarget,
+): Forwarding[] {
+  return bound.map(({ protocol, hostIp, hostPort, containerPort }) => ({
+    protocol,
+    hostIp,
+    hostPort,
+    containerPort,
+    bridges,
+    ...(ipv4 === undefined ? {} : { ipv4 }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+  }));
+}
+
+/**
+ * Lets the kernel take published traffic to the container. Returns the netlink batch that ends this, for the shim to
+ * send when the container has ended; empty when there is nothing to take back.
+ */
+export function portRules(
+  ctx: Context,
+  bound: readonly Omit<BoundPort, 'fd'>[],
+  target: PortTarget,
+): Uint8Array {
+  const sets = portElements(forwardings(bound, target));
+  if (sets.length === 0) return new Uint8Array();
+  if (!replaceInFirewall(ctx, sets)) rebuildFirewall(ctx, listNetworks(ctx), forwardings(bound, target));
+  return removalBatch(sets);
+}
+
+/** A running container's published ports. */
+export interface Published {
+  readonly ports: readonly Omit<BoundPort, 'fd'>[];
+  readonly target: PortTarget;
+}
+
+/** Makes the table anew from the networks on record and the containers that run; what else was in it is gone. */
+export function reconcileFirewall(ctx: Context, running: readonly Published[]): Promise<FirewallState> {
+  return withLock(ctx.core, lockFile(ctx.layout, 'networks'), { exclusive: true }, () =>
+    rebuildFirewall(
+      ctx,
+      listNetworks(ctx),
+      running.flatMap(({ ports, target }) => forwardings(ports, target)),
+    ),
+  );
+}
