@@ -1,4 +1,5 @@
 // Lines of containers with a coloured prefix, stdout and stderr apart, as `up` and `logs` print them.
+import type { LogEntry } from '../containers/logs.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import type { CliContext } from './command.ts';
 import { rainbow } from './output.ts';
@@ -9,31 +10,24 @@ export interface LogStyle {
   readonly colours: boolean;
 }
 
-export interface LogLine {
-  /** RFC 3339. */
-  readonly time: string;
-  readonly stream: 'stdout' | 'stderr';
-  /** Without the newline. */
-  readonly line: Uint8Array | string;
-}
-
 const FLUSH_AT = 1 << 16;
 
 /** The part of a container's name that tells it from the others of its project. */
 export function shortName({ name, project, service, number }: ContainerRecord): string {
-  const isDefault = [`${project}-${service}-${number}`, `${project}_${service}_${number}`].includes(name);
-  return isDefault ? name.slice(project.length + 1) : name;
+  const usual = [`${project}-${service}-${number}`, `${project}_${service}_${number}`];
+  return usual.includes(name) ? name.slice(project.length + 1) : name;
 }
 
-/** Prints lines in big pieces; what was printed by `tell` keeps its place among them. */
+/** Prints lines in big pieces; what is printed by `tell` keeps its place among them. */
 export class LogPrinter {
   readonly #context: CliContext;
   readonly #style: LogStyle;
   readonly #paint: (name: string, text: string) => string;
   readonly #prefixes = new Map<string, string>();
+  /** Beginnings of lines that are not complete, by container and stream. */
+  readonly #begun = new Map<string, string>();
   #width = 0;
-  #pieces: (string | Uint8Array)[] = [];
-  #size = 0;
+  #text = '';
   #stream: 'stdout' | 'stderr' = 'stdout';
   #scheduled = false;
 
@@ -45,24 +39,33 @@ export class LogPrinter {
 
   /** Makes room for the names of these containers, so that prefixes line up from the first line on. */
   expect(records: readonly ContainerRecord[]): void {
-    for (const record of [...records].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const name = shortName(record);
-      this.#paint(name, '');
-      if (name.length <= this.#width) continue;
-      this.#width = name.length;
-      this.#prefixes.clear();
-    }
+    const names = records.map(shortName).sort();
+    for (const name of names) this.#paint(name, '');
+    const width = Math.max(this.#width, ...names.map(({ length }) => length));
+    if (width > this.#width) this.#prefixes.clear();
+    this.#width = width;
   }
 
-  print(record: ContainerRecord, { time, stream, line }: LogLine): void {
-    if (stream !== this.#stream) this.flush();
-    this.#stream = stream;
-    if (this.#style.prefix) this.#add(this.#prefixOf(record));
-    if (this.#style.timestamps) this.#add(`${time} `);
-    this.#add(line);
-    this.#add('\n');
-    if (this.#size >= FLUSH_AT) this.flush();
-    else this.#schedule();
+  print(record: ContainerRecord, entry: LogEntry): void {
+    const key = `${record.id} ${entry.stream}`;
+    const begun = this.#begun.get(key);
+    const line = begun === undefined ? entry.line : begun + entry.line;
+    if (entry.partial) {
+      this.#begun.set(key, line);
+      return;
+    }
+    if (begun !== undefined) this.#begun.delete(key);
+    this.#write(record, entry, line);
+  }
+
+  /** The container writes no more: a line without an end is one too. */
+  end(record: ContainerRecord): void {
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const line = this.#begun.get(`${record.id} ${stream}`);
+      this.#begun.delete(`${record.id} ${stream}`);
+      if (line !== undefined) this.#write(record, { stream, time: new Date().toISOString() }, line);
+    }
+    this.flush();
   }
 
   /** A line of our own on standard output. */
@@ -72,24 +75,27 @@ export class LogPrinter {
   }
 
   flush(): void {
-    if (this.#pieces.length === 0) return;
-    const bytes = Buffer.concat(this.#pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)));
-    this.#pieces = [];
-    this.#size = 0;
-    if (this.#stream === 'stdout') this.#context.out(bytes);
-    else this.#context.err(bytes);
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
+    if (this.#stream === 'stdout') this.#context.out(text);
+    else this.#context.err(text);
   }
 
-  #add(piece: string | Uint8Array): void {
-    this.#pieces.push(piece);
-    this.#size += piece.length;
+  #write(record: ContainerRecord, { stream, time }: Pick<LogEntry, 'stream' | 'time'>, line: string): void {
+    if (stream !== this.#stream) this.flush();
+    this.#stream = stream;
+    const prefix = this.#style.prefix ? this.#prefixOf(record) : '';
+    this.#text += this.#style.timestamps ? `${prefix}${time} ${line}\n` : `${prefix}${line}\n`;
+    if (this.#text.length >= FLUSH_AT) this.flush();
+    else this.#schedule();
   }
 
   #prefixOf(record: ContainerRecord): string {
     const known = this.#prefixes.get(record.id);
     if (known !== undefined) return known;
+    this.expect([record]);
     const name = shortName(record);
-    this.#width = Math.max(this.#width, name.length);
     const prefix = `${this.#paint(name, `${name.padEnd(this.#width)} |`)} `;
     this.#prefixes.set(record.id, prefix);
     return prefix;
