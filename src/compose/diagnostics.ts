@@ -19,6 +19,9 @@ export interface RenderOptions {
   readonly version?: string;
 }
 
+/** Findings that are shown to people; machines get all. */
+const MAX_SHOWN = 50;
+
 /** One finding, and how many others say the same of the same place. */
 export interface Cluster {
   readonly diagnostic: Diagnostic;
@@ -87,7 +90,9 @@ function renderText(clusters: readonly Cluster[], options: RenderOptions): strin
     if (!sources.has(file)) sources.set(file, options.readSource(file)?.split(/\r\n|\n|\r/));
     return sources.get(file);
   };
-  return clusters.map((entry) => textOf(entry, linesOf, options)).join('\n');
+  const texts = clusters.slice(0, MAX_SHOWN).map((entry) => textOf(entry, linesOf, options));
+  const more = clusters.length - texts.length;
+  return [...texts, ...(more > 0 ? [`… and ${more} more\n`] : [])].join('\n');
 }
 
 function textOf(

@@ -114,6 +114,20 @@ describe('text', () => {
     expect(text).toContain('also at: services.a.ports, services.b.ports, services.c.ports and 1 more places');
   });
 
+  it('stops where nobody reads on, for people only', () => {
+    const many = Array.from({ length: 80 }, (_, index) => at(index + 1, 1));
+    expect(render(many).match(/error\[/g)).toHaveLength(50);
+    expect(render(many)).toMatch(/\n… and 30 more\n$/);
+    expect(JSON.parse(render(many, { format: 'json' }))).toHaveLength(80);
+  });
+
+  it('finds a hint for broken YAML in the text', () => {
+    const [shown = ''] = render([at(5, 1)])
+      .split('\n')
+      .slice(-2);
+    expect(shown).toBe('   hint: a tab indents this line; YAML only allows spaces there');
+  });
+
   it('uses colours when asked', () => {
     expect(render([wrongPorts], { color: true })).toContain('\u001b[31merror[wrong-type]\u001b[0m');
   });
