@@ -1,15 +1,28 @@
 // Short forms → long forms, one rule per attribute; shapes that fit no rule are left for the schema to refuse.
-import type { Path, Report } from './report.ts';
+import type { Report } from './report.ts';
 import { alsoJobs, compile, type Rules, under } from './rules.ts';
 import { type Parsed, parseDevice, parsePort, parseVolume } from './short.ts';
-import { asList, flag, isNull, list, map, mapOf, type Node, scalar, text, textOf } from './tree.ts';
+import {
+  asList,
+  flag,
+  isNull,
+  type ListNode,
+  list,
+  map,
+  mapOf,
+  type Node,
+  scalar,
+  text,
+  textOf,
+} from './tree.ts';
 import { printFloat } from './units.ts';
 
 /** Note of mappings that were written as lists. */
 export const listNote = 'written as a list';
 
 interface Context {
-  readonly path: Path;
+  /** Where the rule is applied; changes while the tree is walked. */
+  readonly path: (string | number)[];
   readonly report: Report;
   /** Short forms that cannot be read are kept, because variables in them were not expanded. */
   readonly lenient: boolean;
@@ -44,7 +57,7 @@ const environment: Rule = (node, context) => {
     const key = entry.value.split('=', 1)[0] ?? '';
     if (!/\s$/.test(key)) continue;
     const message = `${context.path.join('.')}: environment variable "${key}" is declared with a trailing space`;
-    context.report.error('invalid-value', message, { node: entry.node, path: context.path });
+    context.report.error('invalid-value', message, { node: entry.node, path: [...context.path] });
   }
   return keyValues(node, context);
 };
@@ -54,7 +67,7 @@ const requiredKeyValues: Rule = (node, context) => {
     if (entry.value.includes('=')) continue;
     if (context.lenient) return node;
     const message = `${context.path.join('.')}: invalid value "${entry.value}", expected key=value`;
-    context.report.error('invalid-value', message, { node: entry.node, path: context.path });
+    context.report.error('invalid-value', message, { node: entry.node, path: [...context.path] });
   }
   return keyValues(node, context);
 };
@@ -138,7 +151,7 @@ const ssh: Rule = (node, context) => {
   for (const name of names) {
     if (name.value.includes('=') || name.value === 'default') continue;
     const message = `${context.path.join('.')}: invalid ssh key "${name.value}", expected id=path`;
-    context.report.error('invalid-value', message, { node: name.node, path: context.path });
+    context.report.error('invalid-value', message, { node: name.node, path: [...context.path] });
   }
   return keyValues(node, context);
 };
@@ -170,12 +183,12 @@ const external: Rule = (node, context) => {
   if (name === undefined) return node;
   const place = context.path.join('.');
   const message = `${place}: external.name is deprecated, please set name and external: true`;
-  context.report.warn('deprecated', message, { node: name, path: context.path });
+  context.report.warn('deprecated', message, { node: name, path: [...context.path] });
   const own = node.entries.get('name');
   if (own === undefined) node.entries.set('name', name);
   else if (textOf(own) !== textOf(name)) {
     const conflict = `${place}: name and external.name conflict; only use name`;
-    context.report.error('conflicting-keys', conflict, { node: name, path: context.path });
+    context.report.error('conflicting-keys', conflict, { node: name, path: [...context.path] });
   }
   return node;
 };
@@ -244,20 +257,25 @@ export function toCanonical(document: Node, report: Report, lenient: boolean): N
 function walk(node: Node, level: Rules<Rule> | undefined, context: Context): Node {
   if (level === undefined || isNull(node)) return node;
   const long = level.rule === undefined ? node : level.rule(node, context);
-  if (long.kind === 'list') {
-    const below = under(level, '*');
-    if (below !== undefined) {
-      long.items.forEach((item, index) => {
-        long.items[index] = walk(item, below, { ...context, path: [...context.path, index] });
-      });
-    }
-  } else if (long.kind === 'map') {
+  if (long.kind === 'list') walkList(long, under(level, '*'), context);
+  else if (long.kind === 'map') {
     for (const [key, value] of long.entries) {
       const below = under(level, key);
       if (below === undefined) continue;
-      const changed = walk(value, below, { ...context, path: [...context.path, key] });
+      context.path.push(key);
+      const changed = walk(value, below, context);
+      context.path.pop();
       if (changed !== value) long.entries.set(key, changed);
     }
   }
   return long;
+}
+
+function walkList(node: ListNode, below: Rules<Rule> | undefined, context: Context): void {
+  if (below === undefined) return;
+  for (const [index, item] of node.items.entries()) {
+    context.path.push(index);
+    node.items[index] = walk(item, below, context);
+    context.path.pop();
+  }
 }

@@ -149,25 +149,33 @@ export interface StructOptions {
   readonly always?: boolean;
 }
 
+interface Field {
+  readonly name: string;
+  readonly codec: Codec;
+  /** Has a value even when nothing is written. */
+  readonly isAlways: boolean;
+}
+
 /** A mapping of known attributes, in the order of the reference; extensions are kept aside, not enumerable. */
 export function struct(fields: Readonly<Record<string, Codec>>, options: StructOptions = {}): Codec {
-  const codecs = Object.entries(fields);
+  let table: readonly Field[] | undefined;
   return (node, decoding) => {
     if (node === undefined || isAbsent(node)) return options.always === true ? Object.freeze({}) : undefined;
     if (node.kind !== 'map') return undefined;
-    return Object.freeze(decodeFields(node, codecs, decoding));
+    table ??= Object.entries(fields).map(([name, codec]) => {
+      return { name, codec, isAlways: codec(undefined, decoding) !== undefined };
+    });
+    return Object.freeze(decodeFields(node, table, decoding));
   };
 }
 
-function decodeFields(
-  node: MapNode,
-  codecs: readonly (readonly [string, Codec])[],
-  decoding: Decoding,
-): Values {
+function decodeFields(node: MapNode, fields: readonly Field[], decoding: Decoding): Values {
   const result: Values = {};
-  for (const [name, codec] of codecs) {
+  for (const { name, codec, isAlways } of fields) {
+    const entry = node.entries.get(name);
+    if (entry === undefined && !isAlways) continue;
     decoding.path.push(name);
-    const value = codec(node.entries.get(name), decoding);
+    const value = codec(entry, decoding);
     decoding.path.pop();
     if (value !== undefined) result[name] = value;
   }

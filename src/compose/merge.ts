@@ -17,8 +17,9 @@ type Merger = (base: Node, over: Node, context: Context) => Node;
 
 interface Context {
   readonly report: Report;
-  readonly path: Path;
-  readonly level: Rules<Merger> | undefined;
+  /** Where the merge is; changes on the way. */
+  readonly path: (string | number)[];
+  level: Rules<Merger> | undefined;
 }
 
 const replace: Merger = (base, over) => ({ ...over, was: over.was ?? base });
@@ -101,8 +102,12 @@ function mergeEntries(base: MapNode, over: MapNode, context: Context): MapNode {
       base.entries.set(key, before === undefined ? value : { ...value, was: value.was ?? before });
       continue;
     }
-    const next = { ...context, path: [...context.path, key], level: under(context.level, key) };
-    const merged = (next.level?.rule ?? byKind)(before, value, next);
+    const { level } = context;
+    context.level = under(level, key);
+    context.path.push(key);
+    const merged = (context.level?.rule ?? byKind)(before, value, context);
+    context.path.pop();
+    context.level = level;
     if (merged !== before) base.entries.set(key, merged);
   }
   return base;
@@ -116,7 +121,7 @@ function byKind(base: Node, over: Node, context: Context): Node {
   const message = `cannot override ${context.path.join('.')}: ${kindName(base)} cannot be merged with ${kindName(over)}`;
   context.report.error('merge-conflict', message, {
     node: over,
-    path: context.path,
+    path: [...context.path],
     hint: 'tag the value with !override to replace what earlier files say',
   });
   return base;
@@ -141,7 +146,7 @@ const target: Identity = (item, path, report) => {
   const value = textOf(get(item, 'target'));
   if (value === undefined) {
     const message = `${path.join('.')}: a mount or device needs a target`;
-    report.error('missing-key', message, { node: item, path });
+    report.error('missing-key', message, { node: item, path: [...path] });
   }
   return value;
 };
@@ -192,20 +197,31 @@ export function removeRepeats(node: Node, report: Report): void {
   dedupe(node, identities, [], report);
 }
 
-function dedupe(node: Node, level: Rules<Identity> | undefined, path: Path, report: Report): void {
+function dedupe(
+  node: Node,
+  level: Rules<Identity> | undefined,
+  path: (string | number)[],
+  report: Report,
+): void {
   if (level === undefined || node.kind === 'scalar') return;
   if (node.kind === 'list') {
-    if (level.rule !== undefined) dedupeList(node, level.rule, path, report);
+    if (level.rule !== undefined && node.items.length > 0) dedupeList(node, level.rule, path, report);
     return;
   }
-  for (const [key, value] of node.entries) dedupe(value, under(level, key), [...path, key], report);
+  for (const [key, value] of node.entries) {
+    const below = under(level, key);
+    if (below === undefined) continue;
+    path.push(key);
+    dedupe(value, below, path, report);
+    path.pop();
+  }
 }
 
 function dedupeList(node: ListNode, identity: Identity, path: Path, report: Report): void {
   const places = new Map<string, number>();
   const kept: Node[] = [];
-  for (const [index, item] of node.items.entries()) {
-    const key = identity(item, [...path, index], report);
+  for (const item of node.items) {
+    const key = identity(item, path, report);
     const place = key === undefined ? undefined : places.get(key);
     if (place !== undefined) {
       kept[place] = { ...item, was: kept[place] };

@@ -44,7 +44,7 @@ const noExternalOptions: Check = (node, path, report) => {
   for (const [key, value] of node.entries) {
     if (key === 'name' || key === 'external' || key.startsWith('x-')) continue;
     const message = `${path.join('.')}: conflicting parameters "external" and "${key}" specified`;
-    report.error('conflicting-keys', message, { at: keyPositionOf(value), path });
+    report.error('conflicting-keys', message, { at: keyPositionOf(value), path: [...path] });
   }
 };
 
@@ -55,36 +55,42 @@ const oneSource =
     const names = keys.join(', ').replace(/, ([^,]*)$/, ' and $1');
     if (given.length > 1) {
       const message = `${path.join('.')}: ${names} are mutually exclusive`;
-      report.error('conflicting-keys', message, { node, path });
+      report.error('conflicting-keys', message, { node, path: [...path] });
     }
     if (given.length === 0 && !node.entries.has('driver') && !node.entries.has('external')) {
       const message = `${path.join('.')}: one of ${names.replace(' and ', ' or ')} must be set`;
-      report.error('missing-key', message, { node, path });
+      report.error('missing-key', message, { node, path: [...path] });
     }
   };
 
 const countOrIds: Check = (node, path, report) => {
   if (!node.entries.has('count') || !node.entries.has('device_ids')) return;
   const message = `${path.join('.')}: "count" and "device_ids" are mutually exclusive`;
-  report.error('conflicting-keys', message, { node, path });
+  report.error('conflicting-keys', message, { node, path: [...path] });
 };
 
 const hostAddress: Check = (node, path, report) => {
   const address = get(node, 'host_ip');
   const ip = textOf(address);
   if (ip === undefined || isIP(ip) !== 0) return;
-  report.error('invalid-value', `${path.join('.')}: invalid ip address "${ip}"`, { node: address, path });
+  report.error('invalid-value', `${path.join('.')}: invalid ip address "${ip}"`, {
+    node: address,
+    path: [...path],
+  });
 };
 
 const watchedPath: Check = (node, path, report) => {
   const watched = get(node, 'path');
   if (textOf(watched) !== '') return;
-  report.error('invalid-value', `${path.join('.')}.path: value can't be blank`, { node: watched, path });
+  report.error('invalid-value', `${path.join('.')}.path: value can't be blank`, {
+    node: watched,
+    path: [...path],
+  });
 };
 
 const bindSource: Check = (node, path, report) => {
   if (textOf(get(node, 'type')) !== 'bind' || node.entries.has('source')) return;
-  report.error('missing-key', `${path.join('.')}: a bind mount needs a source`, { node, path });
+  report.error('missing-key', `${path.join('.')}: a bind mount needs a source`, { node, path: [...path] });
 };
 
 const checks = compile<Check>({
@@ -108,11 +114,17 @@ export function checkModel(model: MapNode, report: Report): void {
 function visit<T>(
   node: Node,
   level: Rules<T> | undefined,
-  path: Path,
+  path: (string | number)[],
   apply: (node: MapNode, rule: T, path: Path) => void,
 ): void {
   if (level === undefined || node.kind === 'scalar') return;
   if (node.kind === 'map' && level.rule !== undefined) apply(node, level.rule, path);
   const children = node.kind === 'map' ? node.entries : node.items.entries();
-  for (const [key, value] of children) visit(value, under(level, String(key)), [...path, key], apply);
+  for (const [key, value] of children) {
+    const below = under(level, String(key));
+    if (below === undefined) continue;
+    path.push(key);
+    visit(value, below, path, apply);
+    path.pop();
+  }
 }

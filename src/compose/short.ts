@@ -32,13 +32,18 @@ export function parsePort(spec: string, like: Node): Parsed {
   if (host !== undefined && host.end - host.start + 1 !== count && count > 1) {
     return { problem: `the ranges ${published} and ${ports} in "${spec}" are of different lengths` };
   }
-  const nodes = Array.from({ length: count }, (_, i) => ({
-    target: target.start + i,
-    published: publishedPort(host, i, count),
-  }));
-  // The reference sorts the ports of a range as text.
-  nodes.sort((a, b) => (`${a.target}` < `${b.target}` ? -1 : 1));
-  return { nodes: nodes.map((port) => portNode({ ...port, ip, protocol }, like)) };
+  const nodes: Node[] = [];
+  for (const index of portOrder(target)) {
+    const port = { target: target.start + index, published: publishedPort(host, index, count), ip, protocol };
+    nodes.push(portNode(port, like));
+  }
+  return { nodes };
+}
+
+/** Indices into a range; the reference sorts the ports of a range as text. */
+function portOrder({ start, end }: Range): number[] {
+  const indices = Array.from({ length: end - start + 1 }, (_, index) => index);
+  return indices.length === 1 ? indices : indices.sort((a, b) => (`${start + a}` < `${start + b}` ? -1 : 1));
 }
 
 function portNode(

@@ -140,7 +140,10 @@ export function map(entries: Map<string, Node>, like?: Node): MapNode {
 /** A mapping from an object of nodes; undefined entries are left out. */
 export function mapOf(entries: Readonly<Record<string, Node | undefined>>, like?: Node): MapNode {
   const result = new Map<string, Node>();
-  for (const [key, node] of Object.entries(entries)) if (node !== undefined) result.set(key, node);
+  for (const key in entries) {
+    const node = entries[key];
+    if (node !== undefined) result.set(key, node);
+  }
   return map(result, like);
 }
 
