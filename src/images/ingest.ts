@@ -23,7 +23,7 @@ export type BlobSource = (
 /** How far one blob or layer is; bytes that were here already are told with `resumed`. */
 export interface Progress {
   readonly digest: string;
-  readonly phase: 'waiting' | 'downloading' | 'unpacking' | 'done' | 'exists';
+  readonly phase: 'waiting' | 'downloading' | 'uploading' | 'unpacking' | 'done' | 'exists';
   readonly bytes: number;
   readonly total: number;
 }
