@@ -1,5 +1,5 @@
-// What the engine tells the world while it works, and what happens to containers.
-import type { Action, ContainerRef, Plan } from './plan/plan.ts';
+// What the engine tells the world while it works.
+import type { Action, Plan } from './plan/plan.ts';
 
 /** Told while a goal is being reached, in the order in which it happens. */
 export type EngineEvent =
@@ -27,29 +27,3 @@ export type EngineEvent =
     };
 
 export type OnEvent = (event: EngineEvent) => void;
-
-/** What happened to a container, in Docker's words. */
-export type ContainerEventKind =
-  | 'create'
-  | 'start'
-  | 'die'
-  | 'stop'
-  | 'kill'
-  | 'oom'
-  | 'pause'
-  | 'unpause'
-  | 'restart'
-  | 'health_status: healthy'
-  | 'health_status: unhealthy'
-  | 'destroy';
-
-export interface ContainerEvent {
-  /** RFC 3339 with a fraction of a second. */
-  readonly time: string;
-  readonly action: ContainerEventKind;
-  readonly container: Required<ContainerRef>;
-  readonly project: string;
-  readonly image: string;
-  /** With `die`. */
-  readonly exitCode?: number;
-}

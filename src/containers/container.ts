@@ -172,11 +172,12 @@ interface Wait {
 
 const ORDER: readonly State[] = ['creating', 'created', 'running'];
 
-// A state counts as reached when a later one is: the shim may be faster than its reader.
+// A state of the launch counts as reached when a later one is: the shim may be faster than its reader.
 function hasReached(status: Status, state: State): boolean {
+  if (status.state === state) return true;
   const wanted = ORDER.indexOf(state);
   const at = ORDER.indexOf(status.state);
-  return status.state === state || at > wanted || (at < 0 && wanted >= 0 && status.state !== 'lost');
+  return wanted >= 0 && (at < 0 || at > wanted);
 }
 
 function waitFor(
@@ -275,8 +276,9 @@ async function endShim(ctx: Context, id: string): Promise<void> {
 const KILL_ROUNDS = 100;
 const ROUND_MS = 10;
 
-// A shim that was killed leaves its processes to nobody. The kernel tells of no end of a v1 group: looked at again.
-async function killLeft(ctx: Context, record: ContainerRecord): Promise<void> {
+/** Kills what is left of a container whose shim died. */
+// Its processes belong to nobody then. The kernel tells of no end of a v1 group: looked at again.
+export async function killLeft(ctx: Context, record: ContainerRecord): Promise<void> {
   const status = readStatus(ctx, record.id);
   if (status.state !== 'lost') return;
   if (status.pid > 0) signalIfAlive(ctx, status.pid, status.pidStart);

@@ -2,8 +2,10 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Service } from '../compose/project.ts';
-import { ComposeError, type Position } from '../errors.ts';
+import { ComposeError, InternalError, type Position } from '../errors.ts';
+import type { ActionOf } from '../plan/plan.ts';
 import type { ProviderVariables } from './injection.ts';
+import type { Session } from './session.ts';
 
 export interface ProviderCall {
   readonly project: string;
@@ -21,6 +23,30 @@ interface Answer {
   readonly prefixed: Record<string, string>;
   readonly raw: Record<string, string>;
   readonly errors: string[];
+}
+
+/** Performs an action on a provided service; what it tells is kept for the services that depend on it. */
+export async function runProvider(
+  session: Session,
+  action: ActionOf<'run-provider'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { project } = session;
+  const { service: name, verb } = action;
+  const provider = project.services[name]?.provider;
+  if (provider === undefined) throw new InternalError(`service ${name} has no provider`);
+  const told = await callProvider({
+    project: project.name,
+    name,
+    provider,
+    verb,
+    workingDir: project.workingDir,
+    environment: project.environment,
+    at: project.positionOf(`services.${name}.provider`),
+    signal,
+    onLine: (stream, line) => session.emit({ type: 'output', action, stream, line }),
+  });
+  session.provided.push(told);
 }
 
 /** Runs the program of a provider; ComposeError `command-not-found` or `dependency-failed` when it cannot or fails. */

@@ -33,3 +33,12 @@ export function replicaCount(service: Service): number {
   if (service.deploy?.mode?.startsWith('global')) return 1;
   return service.scale ?? service.deploy?.replicas ?? 1;
 }
+
+/** Keys of the networks of a service in the order of its interfaces: by priority, then by name. */
+export function networkOrder({ networks }: Service): readonly string[] {
+  const entries = Object.entries(networks ?? {});
+  const sorted = entries.sort(
+    ([a, x], [b, y]) => (y?.priority ?? 0) - (x?.priority ?? 0) || (a < b ? -1 : 1),
+  );
+  return sorted.map(([key]) => key);
+}

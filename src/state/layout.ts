@@ -46,6 +46,8 @@ export interface ContainerFiles {
   readonly status: string;
   readonly socket: string;
   readonly rootfs: string;
+  /** Host ports that are held for it while it runs. */
+  readonly ports: string;
 }
 
 export function containersDir(layout: Layout): string {
@@ -73,6 +75,7 @@ export function containerFiles(layout: Layout, id: string): ContainerFiles {
     status: `${runDir}/status`,
     socket: `${runDir}/sock`,
     rootfs: `${runDir}/rootfs`,
+    ports: `${runDir}/ports`,
   };
 }
 

@@ -479,6 +479,7 @@ describe('networks and volumes', () => {
       declared,
       allResources: true,
       provenanceOf: () => undefined,
+      variable: () => undefined,
       withProfiles: () => declared,
     };
     expect(text(world({ ...sketch, loaded }).plan(up))).toMatchInlineSnapshot(`

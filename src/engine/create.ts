@@ -1,0 +1,259 @@
+// create-container: everything that a container is made of, resolved and handed to the containers room.
+import type { Service } from '../compose/project.ts';
+import { createContainer, newContainerId, shortId } from '../containers/create.ts';
+import { type ResolvedMount, resolveMounts, volumesWanted } from '../containers/mounts.ts';
+import type { Joins } from '../containers/namespaces.ts';
+import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
+import { ComposeError, InternalError } from '../errors.ts';
+import { type Image, resolveImage } from '../images/image.ts';
+import { snapshotOf } from '../images/snapshot.ts';
+import { serviceHash } from '../plan/hash.ts';
+import type { ActionOf } from '../plan/plan.ts';
+import { formatDependsOn } from '../plan/recall.ts';
+import { networkOrder } from '../plan/references.ts';
+import { networkFiles } from '../state/layout.ts';
+import { anonymousVolumeName, ensureVolume, mountSourceOf } from '../volumes/volume.ts';
+import { containerLabels, LABEL } from './labels.ts';
+import { oneoffService } from './oneoff.ts';
+import type { Session } from './session.ts';
+
+/** Makes the container of an action; returns its record. */
+export async function makeContainer(
+  session: Session,
+  { container, oneoff, replaces, renewVolumes }: ActionOf<'create-container'>,
+): Promise<ContainerRecord> {
+  const service = session.project.services[container.service];
+  if (service === undefined) throw new InternalError(`no service ${container.service}`);
+  const request = oneoff ? session.oneoff : undefined;
+  const inherits = replaces === undefined || renewVolumes ? undefined : session.world.recordOf(replaces);
+  return assemble(session, {
+    service: request === undefined ? service : oneoffService(service, request),
+    serviceName: container.service,
+    name: container.name,
+    number: container.number,
+    slug: request?.slug,
+    autoRemove: request?.autoRemove ?? false,
+    answers: request?.useAliases ?? true,
+    attached: request?.attached ?? false,
+    inherits,
+    replaces,
+  });
+}
+
+/** What a container is made from. */
+export interface Assembly {
+  readonly service: Service;
+  readonly serviceName: string;
+  readonly name: string;
+  readonly number: number;
+  /** Of a one-off. */
+  readonly slug: string | undefined;
+  readonly autoRemove: boolean;
+  /** Whether it answers to the names of the service. */
+  readonly answers: boolean;
+  /** Standard input ends with the client that is attached. */
+  readonly attached: boolean;
+  /** Its anonymous volumes are taken over. */
+  readonly inherits: ContainerRecord | undefined;
+  readonly replaces: string | undefined;
+}
+
+/** Resolves everything and makes the container. */
+export async function assemble(session: Session, wish: Assembly): Promise<ContainerRecord> {
+  const { ctx, project, world } = session;
+  const { service, serviceName, name, number, slug } = wish;
+  const imageName = service.image ?? `${project.name}${session.separator}${serviceName}`;
+  const image = world.images.get(imageName) ?? (await freshImage(session, imageName));
+  const id = newContainerId();
+  const endpoints = endpointsOf(session, id, wish);
+  const joins = joinsOf(session, service);
+  const configHash = serviceHash(service);
+  const labels = containerLabels({
+    project,
+    serviceName,
+    service,
+    number,
+    configHash,
+    image: { id: image.id, labels: image.config.Labels ?? {} },
+    slug,
+    replaces: wish.replaces,
+    version: session.version,
+  });
+  const { record, warnings } = createContainer(ctx, {
+    project,
+    serviceName,
+    service,
+    id,
+    name,
+    number,
+    oneoff: slug !== undefined,
+    autoRemove: wish.autoRemove,
+    configHash,
+    labels,
+    dependsOn: formatDependsOn(service.depends_on),
+    image: { name: imageName, id: image.id, config: image.config },
+    snapshot: snapshotOf(ctx, image),
+    networkMode: networkModeOf(service, joins),
+    endpoints,
+    nameTables: endpoints.map((endpoint) => networkFiles(ctx.layout, endpoint.id).names),
+    links: linksOf(service, name),
+    joins,
+    mounts: await mountsOf(session, image, wish),
+    ...hostGatewayOf(session, endpoints),
+    ...(wish.attached && service.stdin_open ? { standardInput: 'once' as const } : {}),
+    machine: session.machine,
+  });
+  for (const { attribute, reason } of warnings) {
+    session.emit({ type: 'warning', message: `service ${serviceName}: ${attribute}: ${reason}` });
+  }
+  world.add(record);
+  return record;
+}
+
+async function freshImage({ ctx }: Session, name: string): Promise<Image> {
+  const image = await resolveImage(ctx, name);
+  if (image !== undefined) return image;
+  throw new ComposeError('image-not-found', `image ${name} is not here`, {
+    hint: 'load it with "tscompose image load"',
+  });
+}
+
+/** The places of a container in its networks, in the order of its interfaces. */
+function endpointsOf(
+  session: Session,
+  id: string,
+  { service, serviceName, name, answers }: Assembly,
+): EndpointRecord[] {
+  if (service.network_mode !== undefined) return [];
+  return networkOrder(service).map((key, index): EndpointRecord => {
+    const wish = service.networks?.[key];
+    const networkName = session.project.networks[key]?.name ?? key;
+    const mac = wish?.mac_address ?? (index === 0 ? service.mac_address : undefined);
+    const own = answers ? [serviceName, ...(wish?.aliases ?? [])] : [];
+    return {
+      key,
+      name: networkName,
+      id: session.world.network(networkName).id,
+      aliases: [...new Set([name, ...own, shortId(id)])],
+      ...(wish?.ipv4_address ? { ipv4: wish.ipv4_address } : {}),
+      ...(wish?.ipv6_address ? { ipv6: wish.ipv6_address } : {}),
+      ...(mac ? { mac } : {}),
+      ...(wish?.interface_name ? { interface: wish.interface_name } : {}),
+      ...(wish?.gw_priority === undefined ? {} : { gwPriority: wish.gw_priority }),
+      ...(wish?.priority === undefined ? {} : { priority: wish.priority }),
+      ...(wish?.link_local_ips ? { linkLocalIps: wish.link_local_ips } : {}),
+      ...(wish?.driver_opts ? { driverOpts: wish.driver_opts } : {}),
+    };
+  });
+}
+
+/** `links` are further names of other services; the container's own `hostname` is one of itself. */
+function linksOf(service: Service, name: string): (readonly [string, string])[] {
+  const links = [...(service.links ?? []), ...(service.external_links ?? [])].map((link) => {
+    const [target = '', alias = target] = link.split(':');
+    return [target, alias] as const;
+  });
+  const renamed = links.filter(([target, alias]) => target !== alias);
+  return service.hostname ? [...renamed, [name, service.hostname]] : renamed;
+}
+
+function networkModeOf(service: Service, joins: Joins): string {
+  if (joins.network !== undefined) return `container:${joins.network}`;
+  return service.network_mode ?? 'bridge';
+}
+
+const SLOTS = { network: 'network_mode', pid: 'pid', ipc: 'ipc' } as const;
+
+/** The containers whose namespaces `service:NAME` and `container:NAME` mean. */
+function joinsOf(session: Session, service: Service): Joins {
+  const found = Object.entries(SLOTS).flatMap(([slot, attribute]): [string, string][] => {
+    const mode = service[attribute] ?? '';
+    const target = /^(service|container):(.+)$/.exec(mode);
+    if (target === null) return [];
+    return [[slot, lender(session, target[1] === 'service', target[2] ?? '').id]];
+  });
+  return Object.fromEntries(found);
+}
+
+function lender(session: Session, isService: boolean, target: string): ContainerRecord {
+  const record = isService ? session.world.replicasOf(target)[0] : session.world.named(target);
+  if (record !== undefined) return record;
+  const what = isService ? `service ${target} has no container` : `there is no container ${target}`;
+  throw new ComposeError('container-not-found', `${what} to share with`);
+}
+
+async function mountsOf(session: Session, image: Image, wish: Assembly): Promise<readonly ResolvedMount[]> {
+  const { ctx, project, world } = session;
+  const { service, serviceName, inherits } = wish;
+  const imageVolumes = Object.keys(image.config.Volumes ?? {});
+  const inherited = inheritedMounts(session, service);
+  const anonymous = new Map<string, string>();
+  const lent = new Set(inherited.map((mount) => mount.target));
+  for (const mount of service.volumes ?? []) lent.delete(mount.target);
+  for (const { key, target } of volumesWanted(service, imageVolumes)) {
+    if (key === undefined && !lent.has(target))
+      anonymous.set(target, anonymousVolume(session, target, inherits));
+  }
+  const images = await mountedImages(session, service);
+  return resolveMounts(service, {
+    imageVolumes,
+    volume: ({ key, target }) => {
+      const name = key === undefined ? anonymous.get(target) : (project.volumes[key]?.name ?? key);
+      return name === undefined ? undefined : { name, source: mountSourceOf(ctx, world.volume(name)) };
+    },
+    image: (name, subpath) =>
+      images.get(name)?.layers.map((layer) => (subpath ? `${layer}/${subpath}` : layer)),
+    inherited,
+    position: (index) => project.positionOf(`services.${serviceName}.volumes[${index}]`),
+  });
+}
+
+// Anonymous volumes go from a container to the one that replaces it.
+function anonymousVolume(session: Session, target: string, old: ContainerRecord | undefined): string {
+  const before = old?.mounts.find((mount) => mount.target === target && mount.type === 'volume')?.name;
+  if (before !== undefined && old?.anonymousVolumes.includes(before)) return before;
+  const name = anonymousVolumeName();
+  const wanted = {
+    name,
+    project: session.project.name,
+    key: '',
+    labels: { [LABEL.anonymous]: '' },
+    anonymous: true,
+  };
+  session.world.setVolume(ensureVolume(session.ctx, wanted));
+  return name;
+}
+
+async function mountedImages(session: Session, service: Service): Promise<ReadonlyMap<string, Image>> {
+  const names = (service.volumes ?? []).flatMap(({ type, source }) =>
+    type === 'image' && source ? [source] : [],
+  );
+  const found = new Map<string, Image>();
+  for (const name of new Set(names)) found.set(name, await freshImage(session, name));
+  return found;
+}
+
+/** `volumes_from`: the volumes and binds of another container, always writable unless they were not there. */
+function inheritedMounts(session: Session, service: Service): readonly ResolvedMount[] {
+  return (service.volumes_from ?? []).flatMap((entry) => {
+    const isContainer = entry.startsWith('container:');
+    const [target = ''] = (isContainer ? entry.slice('container:'.length) : entry).split(':');
+    const { mounts } = lender(session, !isContainer, target);
+    return mounts.flatMap((mount): ResolvedMount[] => {
+      const { target: path, readOnly, source, name } = mount;
+      if (mount.type === 'bind') {
+        return [{ type: 'bind', source, target: path, readOnly, createSource: false }];
+      }
+      if (mount.type !== 'volume' || name === undefined) return [];
+      // The volume stays the other container's: whoever made it takes it along.
+      const own = { type: 'volume', name, anonymous: false, target: path, readOnly, noCopy: false } as const;
+      return [{ ...own, source: mountSourceOf(session.ctx, session.world.volume(name)) }];
+    });
+  });
+}
+
+function hostGatewayOf({ world }: Session, endpoints: readonly EndpointRecord[]): { hostGateway?: string } {
+  const networks = endpoints.map(({ name }) => world.network(name)).filter(({ internal }) => !internal);
+  const gateway = networks[0]?.subnets.find(({ subnet }) => !subnet.includes(':'))?.gateway;
+  return gateway === undefined ? {} : { hostGateway: gateway };
+}

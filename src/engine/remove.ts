@@ -1,0 +1,43 @@
+// remove-container, and what a container whose shim died has left behind.
+import { removeContainer } from '../containers/container.ts';
+import type { ContainerRecord } from '../containers/record.ts';
+import { readStatus } from '../containers/status.ts';
+import { removeNames } from '../networks/hosts.ts';
+import { NETLINK_NETFILTER } from '../networks/netlink.ts';
+import { portRules } from '../networks/ports.ts';
+import type { NetworkRecord } from '../networks/record.ts';
+import { removeVolume } from '../volumes/volume.ts';
+import { publishedPorts } from './ports.ts';
+import type { Session } from './session.ts';
+
+/** Removes a container with its directory, addresses and names; its anonymous volumes too when asked. */
+export async function discardContainer(
+  session: Session,
+  record: ContainerRecord,
+  volumes: boolean,
+): Promise<void> {
+  const { ctx, world } = session;
+  if (readStatus(ctx, record.id).state === 'lost') await forgetTraces(session, record);
+  await removeContainer(ctx, record);
+  world.forget(record.id);
+  await Promise.all(record.networks.map(({ name }) => session.release(name, record.id)));
+  if (!volumes) return;
+  for (const name of record.anonymousVolumes) await removeVolume(ctx, name);
+}
+
+/** What the shim would have taken back at its end: lines of the name tables and rules for published ports. */
+export async function forgetTraces(session: Session, record: ContainerRecord): Promise<void> {
+  const { ctx } = session;
+  const networks = record.networks.flatMap(({ name }) => session.world.networkIfThere(name) ?? []);
+  for (const network of networks) await removeNames(ctx, network, record.id);
+  const ports = publishedPorts(ctx, record.id);
+  if (ports.length === 0) return;
+  const batch = portRules(ctx, ports, addressesOf(networks, record.id));
+  if (batch.length > 0) ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
+}
+
+function addressesOf(networks: readonly NetworkRecord[], id: string) {
+  const chosen = networks.find(({ internal }) => !internal) ?? networks[0];
+  const { ipv4, ipv6 } = chosen?.leases[id] ?? {};
+  return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
+}

@@ -1,0 +1,92 @@
+// Networks, volumes and images of a project: made and removed as their definitions say.
+import { listContainers } from '../containers/container.ts';
+import { ComposeError, InternalError } from '../errors.ts';
+import { ensureNetwork, releaseAll } from '../networks/network.ts';
+import { networkHash, volumeHash } from '../plan/hash.ts';
+import type { ActionOf } from '../plan/plan.ts';
+import { ensureVolume, removeVolume } from '../volumes/volume.ts';
+import { LABEL, resourceLabels } from './labels.ts';
+import type { Session } from './session.ts';
+
+/** Makes a network. One that replaces another has its id: containers that stay know it by that. */
+export async function makeNetwork(
+  session: Session,
+  { key, name }: ActionOf<'create-network'>,
+): Promise<void> {
+  const { ctx, project, world } = session;
+  const config = project.networks[key];
+  if (config === undefined) throw new InternalError(`no network ${key}`);
+  const { driver, driver_opts, ipam, internal, enable_ipv4, enable_ipv6, labels } = config;
+  const id = session.replacedNetworks.get(name);
+  const network = await ensureNetwork(ctx, {
+    name,
+    project: project.name,
+    key,
+    labels: resourceLabels('network', { project: project.name, key, labels: labels ?? {} }),
+    configHash: networkHash(config),
+    ...(id === undefined ? {} : { id }),
+    ...(driver === undefined ? {} : { driver }),
+    ...(driver_opts === undefined ? {} : { options: driver_opts }),
+    ...(ipam?.config === undefined ? {} : { subnets: ipam.config }),
+    ...(internal === undefined ? {} : { internal }),
+    ...(enable_ipv4 === undefined ? {} : { enableIpv4: enable_ipv4 }),
+    ...(enable_ipv6 === undefined ? {} : { enableIpv6: enable_ipv6 }),
+  });
+  world.setNetwork(network);
+  session.setRaised(name, network);
+}
+
+/** Removes a network; containers that stay give their addresses back. */
+export async function dropNetwork(session: Session, { name }: ActionOf<'remove-network'>): Promise<void> {
+  const network = session.world.networkIfThere(name);
+  if (network === undefined) return;
+  session.replacedNetworks.set(name, network.id);
+  await releaseAll(session.ctx, network, Object.keys(network.leases));
+  await session.removeNetwork(network);
+  session.setRaised(name, undefined);
+}
+
+export function makeVolume({ ctx, project, world }: Session, { key, name }: ActionOf<'create-volume'>): void {
+  const config = project.volumes[key];
+  if (config === undefined) throw new InternalError(`no volume ${key}`);
+  const labels = resourceLabels('volume', { project: project.name, key, labels: config.labels ?? {} });
+  const volume = ensureVolume(ctx, {
+    name,
+    project: project.name,
+    key,
+    labels: { ...labels, [LABEL.configHash]: volumeHash(config) },
+    ...(config.driver === undefined ? {} : { driver: config.driver }),
+    ...(config.driver_opts === undefined ? {} : { driverOpts: config.driver_opts }),
+  });
+  world.setVolume(volume);
+}
+
+export function dropVolume({ ctx }: Session, { name }: ActionOf<'remove-volume'>): Promise<void> {
+  return removeVolume(ctx, name);
+}
+
+/** Takes an image's name away; one that is gone is fine, and so is one of other containers. */
+export async function dropImage({ ctx }: Session, { image }: ActionOf<'remove-image'>): Promise<void> {
+  const { removeImage } = await import('../images/collect.ts');
+  const inUse = new Set(listContainers(ctx).map((record) => record.image.id));
+  try {
+    await removeImage(ctx, image, { inUse });
+  } catch (error) {
+    if (!(error instanceof ComposeError && error.code === 'image-not-found')) throw error;
+  }
+}
+
+/** Images come from archives so far. */
+export function refuseImage({ project }: Session, action: ActionOf<'pull-image' | 'build-image'>): never {
+  const { image, service } = action;
+  const at = project.positionOf(`services.${service}.${action.kind === 'pull-image' ? 'image' : 'build'}`);
+  const place = at === undefined ? {} : { at };
+  if (action.kind === 'build-image') {
+    const message = `image ${image} of service ${service} is not here, and building is not supported yet`;
+    throw new ComposeError('unsupported', message, { hint: 'build it elsewhere and load it', ...place });
+  }
+  throw new ComposeError('image-not-found', `image ${image} of service ${service} is not here`, {
+    hint: `load it from an archive with "tscompose image load", or use the image "host"`,
+    ...place,
+  });
+}

@@ -1,0 +1,134 @@
+// One command at work: what its actions share.
+import type { Project } from '../compose/project.ts';
+import { inspectMachine, type Machine } from '../containers/machine.ts';
+import type { OnEvent } from '../events.ts';
+import { addAllNames, type NameEntry } from '../networks/hosts.ts';
+import type { Lease } from '../networks/ipam.ts';
+import {
+  ensureNetwork,
+  type LeaseRequest,
+  leaseAll,
+  releaseAll,
+  removeNetworks,
+} from '../networks/network.ts';
+import { type BoundPort, closePorts } from '../networks/ports.ts';
+import type { NetworkRecord } from '../networks/record.ts';
+import type { Context } from '../state/context.ts';
+import { Batch } from './batch.ts';
+import type { ProviderVariables } from './injection.ts';
+import type { OneoffOptions } from './oneoff.ts';
+import type { World } from './world.ts';
+
+/** A one-off container that a plan makes. */
+export interface OneoffRequest extends OneoffOptions {
+  /** 64 hex digits. */
+  readonly slug: string;
+  readonly autoRemove: boolean;
+  /** Whether it answers to the service's names. */
+  readonly useAliases: boolean;
+  /** Standard input ends with the client that is attached. */
+  readonly attached: boolean;
+}
+
+export interface SessionOptions {
+  readonly ctx: Context;
+  readonly project: Project;
+  readonly world: World;
+  readonly emit: OnEvent;
+  /** Version of this program, for labels. */
+  readonly version: string;
+  /** Between the parts of names. */
+  readonly separator: '-' | '_';
+  readonly oneoff?: OneoffRequest | undefined;
+}
+
+export class Session {
+  readonly ctx: Context;
+  readonly project: Project;
+  readonly world: World;
+  readonly emit: OnEvent;
+  readonly version: string;
+  readonly separator: '-' | '_';
+  readonly oneoff: OneoffRequest | undefined;
+  /** Ports that are held for containers about to start, by container name and place in its list. */
+  readonly ports = new Map<string, Map<number, BoundPort>>();
+  /** Ids of networks that are made anew, by name. */
+  readonly replacedNetworks = new Map<string, string>();
+  /** What providers told. */
+  readonly provided: ProviderVariables[] = [];
+  /** Services whose pre_start hooks run or have run, for all of their replicas. */
+  readonly preStarted = new Map<string, Promise<void>>();
+  readonly #leases: Batch<LeaseRequest, Lease>;
+  readonly #names: Batch<NameEntry, undefined>;
+  readonly #releases: Batch<string, undefined>;
+  readonly #removals: Batch<NetworkRecord, undefined>;
+  readonly #raised = new Map<string, Promise<NetworkRecord>>();
+  #machine: Machine | undefined;
+
+  constructor({ ctx, project, world, emit, version, separator, oneoff }: SessionOptions) {
+    this.separator = separator;
+    this.ctx = ctx;
+    this.project = project;
+    this.world = world;
+    this.emit = emit;
+    this.version = version;
+    this.oneoff = oneoff;
+    this.#leases = new Batch((name, requests) => leaseAll(ctx, world.network(name), requests));
+    this.#names = new Batch(async (name, entries) => {
+      await addAllNames(ctx, world.network(name), entries);
+      return entries.map(() => undefined);
+    });
+    this.#releases = new Batch(async (name, containers) => {
+      const network = world.networkIfThere(name);
+      if (network !== undefined) await releaseAll(ctx, network, containers);
+      return containers.map(() => undefined);
+    });
+    this.#removals = new Batch(async (_, networks) => {
+      await removeNetworks(ctx, networks);
+      return networks.map(() => undefined);
+    });
+  }
+
+  get machine(): Machine {
+    this.#machine ??= inspectMachine();
+    return this.#machine;
+  }
+
+  /** A network whose interface is there: after a reboot it has to be made again, once. */
+  raised(name: string): Promise<NetworkRecord> {
+    const known = this.#raised.get(name);
+    if (known !== undefined) return known;
+    const { project, key } = this.world.network(name);
+    const raising = ensureNetwork(this.ctx, { name, project, key });
+    this.#raised.set(name, raising);
+    return raising;
+  }
+
+  /** A network that was just made or removed. */
+  setRaised(name: string, network: NetworkRecord | undefined): void {
+    if (network === undefined) this.#raised.delete(name);
+    else this.#raised.set(name, Promise.resolve(network));
+  }
+
+  lease(network: string, request: LeaseRequest): Promise<Lease> {
+    return this.#leases.add(network, request);
+  }
+
+  async addNames(network: string, entry: NameEntry): Promise<void> {
+    await this.#names.add(network, entry);
+  }
+
+  async release(network: string, container: string): Promise<void> {
+    await this.#releases.add(network, container);
+  }
+
+  async removeNetwork(network: NetworkRecord): Promise<void> {
+    await this.#removals.add('', network);
+  }
+
+  /** Gives back what was held for containers that did not start. */
+  close(): void {
+    for (const held of this.ports.values()) closePorts(this.ctx, [...held.values()]);
+    this.ports.clear();
+  }
+}

@@ -1,0 +1,73 @@
+// stop-container and its kin: what is asked of a container's shim.
+import { connect, killLeft } from '../containers/container.ts';
+import type { Control } from '../containers/control.ts';
+import type { ContainerRecord } from '../containers/record.ts';
+import { readStatus } from '../containers/status.ts';
+import { signalNumber } from '../containers/units.ts';
+import { ComposeError } from '../errors.ts';
+import type { ActionOf } from '../plan/plan.ts';
+import { runHooks } from './hooks.ts';
+import { forgetTraces } from './remove.ts';
+import type { Session } from './session.ts';
+
+/** Stops a container; one that has ended meanwhile is fine. A pre_stop hook that fails keeps it running. */
+export async function stopContainer(
+  session: Session,
+  action: ActionOf<'stop-container'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ctx, project, world } = session;
+  const record = world.container(action.container);
+  const { state } = readStatus(ctx, record.id);
+  if (state === 'lost') {
+    await forgetTraces(session, record);
+    await killLeft(ctx, record);
+    return;
+  }
+  const hooks = project.services[record.service]?.pre_stop ?? [];
+  if (action.hooks && state === 'running' && !record.oneoff) {
+    await runHooks(session, record, { kind: 'pre_stop', hooks, action, signal });
+  }
+  await withControl(session, record, async (control) => {
+    // What is frozen cannot handle a signal.
+    if (state === 'paused') await control.unpause();
+    await control.stop({ signal: record.stopSignal, graceMs: action.graceMs ?? record.stopGraceMs });
+  });
+}
+
+export async function killContainer(session: Session, action: ActionOf<'kill-container'>): Promise<void> {
+  const record = session.world.container(action.container);
+  await withControl(session, record, (control) => control.kill(signalNumber(action.signal)));
+}
+
+/** Freezes or thaws; ComposeError `container-state` when it is in that state already. */
+export async function pauseContainer(
+  session: Session,
+  action: ActionOf<'pause-container' | 'unpause-container'>,
+): Promise<void> {
+  const record = session.world.container(action.container);
+  const pause = action.kind === 'pause-container';
+  const paused = readStatus(session.ctx, record.id).state === 'paused';
+  if (pause === paused) {
+    const message = `container ${record.name} is ${paused ? 'paused already' : 'not paused'}`;
+    throw new ComposeError('container-state', message);
+  }
+  await withControl(session, record, (control) => (pause ? control.pause() : control.unpause()));
+}
+
+// A shim that is gone has nothing to be asked: its container has ended.
+async function withControl(
+  { ctx }: Session,
+  { id }: ContainerRecord,
+  ask: (control: Control) => Promise<void>,
+): Promise<void> {
+  let control: Control | undefined;
+  try {
+    control = await connect(ctx, id);
+    await ask(control);
+  } catch (error) {
+    if (!(error instanceof ComposeError && error.code === 'container-not-running')) throw error;
+  } finally {
+    control?.close();
+  }
+}

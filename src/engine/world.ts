@@ -1,0 +1,200 @@
+// The world as the engine works on it: what was observed, kept right while actions change it.
+import type { Project } from '../compose/project.ts';
+import { listContainers } from '../containers/container.ts';
+import type { ContainerRecord } from '../containers/record.ts';
+import { dockerState, readStatus, type Status } from '../containers/status.ts';
+import { ComposeError, InternalError } from '../errors.ts';
+import { type Image, resolveImage } from '../images/image.ts';
+import { listNetworks, type NetworkRecord } from '../networks/record.ts';
+import type { NameOwner, Observed, ObservedContainer } from '../plan/observed.ts';
+import type { ContainerRef } from '../plan/plan.ts';
+import type { Context } from '../state/context.ts';
+import { listVolumes, type VolumeRecord } from '../volumes/volume.ts';
+import { LABEL } from './labels.ts';
+
+/** What was read once, and what actions made since. */
+export class World {
+  readonly observed: Observed;
+  readonly images: ReadonlyMap<string, Image>;
+  readonly #all: readonly ContainerRecord[];
+  readonly #records: Map<string, ContainerRecord>;
+  readonly #statuses: ReadonlyMap<string, Status>;
+  readonly #made = new Map<string, ContainerRecord>();
+  readonly #networks: Map<string, NetworkRecord>;
+  readonly #volumes: Map<string, VolumeRecord>;
+
+  constructor(read: Reading, images: ReadonlyMap<string, Image>) {
+    this.images = images;
+    this.#all = [...read.own.map(({ record }) => record), ...read.others];
+    this.#records = new Map(read.own.map(({ record }) => [record.id, record]));
+    this.#statuses = new Map(read.own.map(({ record, status }) => [record.id, status]));
+    this.#networks = new Map(read.networks.map((network) => [network.name, network]));
+    this.#volumes = new Map(read.volumes.map((volume) => [volume.name, volume]));
+    this.observed = observedOf(read, images);
+  }
+
+  /** The container that an action names. */
+  container({ id, name }: ContainerRef): ContainerRecord {
+    const record = id === undefined ? this.#made.get(name) : this.#records.get(id);
+    if (record === undefined) throw new InternalError(`container ${name} was not made`);
+    return record;
+  }
+
+  /** Containers of a service that exist now, by number; those that this command made come first. */
+  replicasOf(service: string): readonly ContainerRecord[] {
+    const all = [...this.#made.values(), ...this.#records.values()];
+    return all
+      .filter((record) => record.service === service && !record.oneoff)
+      .sort((a, b) => a.number - b.number);
+  }
+
+  /** Any container of the machine by name or id. */
+  named(name: string): ContainerRecord | undefined {
+    const isIt = (record: ContainerRecord) => record.name === name || record.id === name;
+    return [...this.#made.values()].find(isIt) ?? this.#all.find(isIt);
+  }
+
+  recordOf(id: string): ContainerRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  /** As it was observed; undefined for a container that was made since. */
+  statusOf(id: string): Status | undefined {
+    return this.#statuses.get(id);
+  }
+
+  network(name: string): NetworkRecord {
+    const network = this.#networks.get(name);
+    if (network !== undefined) return network;
+    throw new ComposeError('network-not-found', `network ${name} does not exist`);
+  }
+
+  /** One-offs that were to be removed at their end, and have ended. */
+  endedOneoffs(): readonly ContainerRecord[] {
+    const hasEnded = ({ id }: ContainerRecord) =>
+      ['stopped', 'lost'].includes(this.#statuses.get(id)?.state ?? '');
+    return [...this.#records.values()].filter((record) => record.autoRemove && hasEnded(record));
+  }
+
+  networkIfThere(name: string): NetworkRecord | undefined {
+    return this.#networks.get(name);
+  }
+
+  volume(name: string): VolumeRecord {
+    const volume = this.#volumes.get(name);
+    if (volume !== undefined) return volume;
+    throw new ComposeError('volume-not-found', `volume ${name} does not exist`);
+  }
+
+  image(name: string): Image {
+    const image = this.images.get(name);
+    if (image !== undefined) return image;
+    throw new ComposeError('image-not-found', `image ${name} is not here`, {
+      hint: 'load it with "tscompose image load"',
+    });
+  }
+
+  add(record: ContainerRecord): void {
+    this.#made.set(record.name, record);
+  }
+
+  forget(id: string): void {
+    this.#records.delete(id);
+  }
+
+  dropNetwork(name: string): void {
+    this.#networks.delete(name);
+  }
+
+  setNetwork(network: NetworkRecord): void {
+    this.#networks.set(network.name, network);
+  }
+
+  setVolume(volume: VolumeRecord): void {
+    this.#volumes.set(volume.name, volume);
+  }
+}
+
+interface Reading {
+  readonly own: readonly { readonly record: ContainerRecord; readonly status: Status }[];
+  readonly others: readonly ContainerRecord[];
+  readonly networks: readonly NetworkRecord[];
+  readonly volumes: readonly VolumeRecord[];
+}
+
+/** Reads the state once. Images are looked up for the given names only: that costs. */
+export async function observe(
+  ctx: Context,
+  project: Pick<Project, 'name'>,
+  images: readonly string[],
+): Promise<World> {
+  const records = listContainers(ctx);
+  const own = records
+    .filter((record) => record.project === project.name)
+    .map((record) => ({ record, status: readStatus(ctx, record.id) }));
+  const others = records.filter((record) => record.project !== project.name);
+  const read = { own, others, networks: listNetworks(ctx), volumes: listVolumes(ctx) };
+  return new World(read, await findImages(ctx, images));
+}
+
+async function findImages(ctx: Context, names: readonly string[]): Promise<ReadonlyMap<string, Image>> {
+  const found = new Map<string, Image>();
+  for (const name of new Set(names)) {
+    const image = await resolveImage(ctx, name);
+    if (image !== undefined) found.set(name, image);
+  }
+  return found;
+}
+
+function observedOf(read: Reading, images: ReadonlyMap<string, Image>): Observed {
+  const onNetwork = new Map<string, string[]>();
+  const onVolume = new Map<string, string[]>();
+  for (const { id, networks, mounts } of [...read.own.map(({ record }) => record), ...read.others]) {
+    for (const { id: network } of networks) append(onNetwork, network, id);
+    for (const { name } of mounts) if (name !== undefined) append(onVolume, name, id);
+  }
+  return {
+    containers: read.own.map(observedContainer),
+    networks: read.networks.map(({ id, name, project, key, configHash }) => {
+      return { id, name, project, key, configHash, users: onNetwork.get(id) ?? [] };
+    }),
+    volumes: read.volumes.map(({ name, project, key, labels }) => {
+      return {
+        name,
+        project,
+        key,
+        configHash: labels[LABEL.configHash] ?? '',
+        users: onVolume.get(name) ?? [],
+      };
+    }),
+    images: new Map([...images].map(([name, { id }]) => [name, id])),
+    foreignNames: new Map(read.others.map((record): [string, NameOwner] => [record.name, record])),
+  };
+}
+
+function observedContainer({ record, status }: Reading['own'][number]): ObservedContainer {
+  const { id, name, service, number, oneoff, created, configHash, image, dependsOn } = record;
+  return {
+    id,
+    name,
+    service,
+    number,
+    oneoff,
+    created,
+    configHash,
+    image,
+    dependsOn,
+    state: dockerState(status),
+    exitCode: status.exitCode,
+    health: status.health?.status,
+    networks: record.networks.map((network) => network.name),
+    joins: Object.values(record.joins),
+    volumes: record.mounts.flatMap((mount) => mount.name ?? []),
+  };
+}
+
+function append(map: Map<string, string[]>, key: string, value: string): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
