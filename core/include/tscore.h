@@ -34,6 +34,7 @@ TSC_API int tsc_exec(const char *path, const char *const argv[], const char *con
 TSC_API int tsc_socket_pair(int32_t ret_fds[2], struct tsc_error *reterr);
 /* Sends a signal to the process that has this pid and this start time (field 22 of its stat); -ESRCH for any other. */
 TSC_API int tsc_signal(int32_t pid, uint64_t start_ticks, int32_t signal, struct tsc_error *reterr);
+/* A sealed memory file, at its start; it outlives tsc_exec. */
 TSC_API int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd, struct tsc_error *reterr);
 TSC_API int tsc_open_fd(const char *path, int32_t flags, int32_t *ret_fd, struct tsc_error *reterr);
 TSC_API int tsc_close(int32_t fd);

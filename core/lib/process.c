@@ -39,7 +39,8 @@ int tsc_socket_pair(int32_t ret_fds[2], struct tsc_error *reterr) {
 
 int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd, struct tsc_error *reterr) {
     int r;
-    tsc_auto_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    /* Not close-on-exec: tsc_exec hands it to the shim. tsc_spawn passes only what it is told to. */
+    tsc_auto_fd int fd = memfd_create(name, MFD_ALLOW_SEALING);
     if (fd < 0)
         return tsc_fail(reterr, -errno, "make memory file", name);
     r = tsc_fd_write_full(fd, content, length);
