@@ -116,11 +116,11 @@ export function loadFiles(files: readonly InputFile[], scope: Scope, included: r
   let model = map(new Map());
   let seen = included;
   for (const file of files) {
+    seen = [...seen, file.path];
     for (const document of readDocuments(file, scope)) {
       prepare(document, scope);
       applyExtends(document, file.path, scope);
       scope.report.finish();
-      seen = [...seen, file.path];
       applyInclude(document, scope, seen);
       model = mergeDocuments(model, document, scope.report);
       removeRepeats(model, scope.report);

@@ -190,7 +190,7 @@ export function cleanName(name: string): string {
 
 /** Quick look for a name before the file is parsed for its own sake. */
 function documentsOf(file: InputFile, report: Report): readonly Node[] {
-  return file.text !== undefined && /^\s*["'{]?name\b/m.test(file.text) ? parseInput(file, report) : [];
+  return file.text !== undefined && /^[ \t]*["'{]?name\b/m.test(file.text) ? parseInput(file, report) : [];
 }
 
 /** The last `name` of the files, interpolated and cleaned; undefined when there is none. */

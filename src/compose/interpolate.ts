@@ -168,9 +168,10 @@ function tell(
   const finding = { node: where.node, path: [...where.path] };
   const full = `${dotted(where.path)}: ${message}`;
   const isRequired = problem.kind === 'required';
-  report.error(isRequired ? 'required-variable' : 'interpolation', full, {
+  const code = isRequired ? 'required-variable' : problem.kind === 'limit' ? 'input-limit' : 'interpolation';
+  report.error(code, full, {
     ...finding,
-    hint: isRequired ? undefined : 'write `$$` for a dollar sign that is meant as such',
+    hint: code !== 'interpolation' ? undefined : 'write `$$` for a dollar sign that is meant as such',
   });
 }
 

@@ -55,7 +55,7 @@ const indicators = new Set([...'-?:,[]{}#&*!|>\'"%@`'].map(char));
 const flowIndicators = new Set([COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP]);
 
 /** Blanks, empty lines and comments; text without what can end a plain scalar. The engine reads these fastest. */
-const gap = /(?: *(?:#[^\n]*)?\n)* *(?:#[^\n]*$)?/y;
+const gap = /(?: *(?:#[^\n]*)?\n){0,1000} *(?:#[^\n]*$)?/y;
 const blockText = /[^\n:#\t]*/y;
 const flowText = /[^\n:#,[\]{}]*/y;
 
@@ -134,10 +134,7 @@ class Parser {
 
   /** Goes to the next token over blanks, empty lines and comments. */
   private skip(): void {
-    gap.lastIndex = this.at;
-    gap.test(this.text);
-    const end = gap.lastIndex;
-    if (end > this.at) {
+    for (let end = this.stop(gap, this.at); end > this.at; end = this.stop(gap, this.at)) {
       const newline = this.text.lastIndexOf('\n', end - 1);
       if (newline >= this.at) this.line = newline + 1;
       this.at = end;

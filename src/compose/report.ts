@@ -39,7 +39,10 @@ export function makeReport(): Report {
       return errors.length > 0;
     },
     error: (code, message, finding) => add(diagnose('error', code, message, finding)),
-    warn: (code, message, finding) => add(diagnose('warning', code, message, finding)),
+    warn: (code, message, finding) => {
+      // The same warning a million times over costs nothing.
+      if (!seen.has(message)) add(diagnose('warning', code, message, finding));
+    },
     add,
     finish: () => {
       if (errors.length === 0) return;

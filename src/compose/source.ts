@@ -56,7 +56,11 @@ export function parseAny(source: Source, report: Report): readonly Node[] {
   for (const error of errors.slice(0, 1)) {
     const at = source.position(error.pos[0], error.pos[1]);
     const message = error.message.trim();
-    report.error('yaml-syntax', message.charAt(0).toLowerCase() + message.slice(1), { at });
+    const isLimit = message.includes('call stack');
+    const told = isLimit
+      ? 'values are nested too deeply'
+      : message.charAt(0).toLowerCase() + message.slice(1);
+    report.error(isLimit ? 'input-limit' : 'yaml-syntax', told, { at });
   }
   report.finish();
   return documents.map(({ contents }) =>

@@ -5,6 +5,7 @@ export type Lookup = (name: string) => string | undefined;
 
 export type TemplateProblem =
   | { readonly kind: 'syntax'; readonly text: string; readonly offset: number }
+  | { readonly kind: 'limit' }
   | { readonly kind: 'required'; readonly variable: string; readonly reason: string };
 
 /** Carries a problem out of nested templates. */
@@ -19,6 +20,7 @@ export class TemplateError extends Error {
 }
 
 function describe(problem: TemplateProblem): string {
+  if (problem.kind === 'limit') return `more than ${maxReferences} variables in one value`;
   if (problem.kind === 'syntax') return `invalid interpolation format: ${problem.text}`;
   const reason = problem.reason === '' ? '' : `: ${problem.reason}`;
   return `required variable ${problem.variable} is missing a value${reason}`;
@@ -34,16 +36,19 @@ export interface VariableUse {
 const name = /[_a-zA-Z][_a-zA-Z0-9]*/y;
 const operator = /:?[-+?]/y;
 const maxDepth = 100;
+const maxReferences = 100_000;
 
 interface Expansion {
   readonly lookup: Lookup;
   readonly onUnset: (name: string) => void;
   readonly depth: number;
+  /** How many references were seen, nested ones included. */
+  readonly count: { references: number };
 }
 
 /** Replaces the variables of a string; throws TemplateError for bad syntax and missing required values. */
 export function substitute(template: string, lookup: Lookup, onUnset: (name: string) => void): string {
-  return expand(template, { lookup, onUnset, depth: 0 });
+  return expand(template, { lookup, onUnset, depth: 0, count: { references: 0 } });
 }
 
 function expand(template: string, expansion: Expansion): string {
@@ -52,6 +57,8 @@ function expand(template: string, expansion: Expansion): string {
   for (let at = template.indexOf('$'); at >= 0; at = template.indexOf('$', done)) {
     result += template.slice(done, at);
     const found = reference(template, at);
+    expansion.count.references += 1;
+    if (expansion.count.references > maxReferences) throw new TemplateError({ kind: 'limit' });
     if (found === undefined) result += '$';
     else result += found.text ?? expandReference(found, expansion);
     done = found?.end ?? at + 1;
@@ -85,27 +92,27 @@ function braced(template: string, at: number): Reference {
     return { name: named, operator: '', argument: '', end: afterName + 1 };
   }
   const op = named === '' ? '' : match(operator, template, afterName);
-  const line = template.indexOf('\n', at);
-  const last = template.lastIndexOf('}', line < 0 ? template.length : line);
   const start = afterName + op.length;
-  if (op === '' || last < start) {
-    throw new TemplateError({ kind: 'syntax', text: template.slice(at), offset: at });
-  }
-  const close = closingBrace(template, at, last);
+  const close = op === '' ? -1 : closingBrace(template, at);
+  if (close < start)
+    throw new TemplateError({ kind: 'syntax', text: template.slice(at, at + 200), offset: at });
   return { name: named, operator: op, argument: template.slice(start, close), end: close + 1 };
 }
 
-/** Index of the brace that balances the first one, or the last one of the line when none does. */
-function closingBrace(template: string, from: number, last: number): number {
+/** Index of the brace that balances the first one, or the last one of the line when none does; else -1. */
+function closingBrace(template: string, from: number): number {
   let open = 0;
-  for (let i = from; i <= last; i++) {
+  let last = -1;
+  for (let i = from; i < template.length && template[i] !== '\n'; i++) {
     if (template[i] === '}') {
+      last = i;
       open -= 1;
       if (open === 0) return i;
     } else if (template[i] === '{') {
       open += 1;
       // The reference never looks at the character after an opening brace.
-      i += 1;
+      if (template[i + 1] === '}') last = i + 1;
+      if (template[i + 1] !== '\n') i += 1;
     }
   }
   return last;
@@ -123,7 +130,7 @@ function expandReference(found: Reference, expansion: Expansion): string {
     return value ?? '';
   }
   if (expansion.depth >= maxDepth)
-    throw new TemplateError({ kind: 'syntax', text: found.argument, offset: 0 });
+    throw new TemplateError({ kind: 'syntax', text: found.argument.slice(0, 200), offset: 0 });
   const argument = expand(found.argument, { ...expansion, depth: expansion.depth + 1 });
   const present = value !== undefined && (value !== '' || !found.operator.startsWith(':'));
   switch (found.operator.at(-1)) {
