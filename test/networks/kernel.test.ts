@@ -68,6 +68,8 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
   beforeAll(() => {
     world = makeWorld();
     route(world.ctx, [changeLink(1, { up: true })]);
+    // A new namespace starts with what the machine happens to have.
+    writeFileSync('/proc/sys/net/ipv4/ip_forward', '0');
     world.dispose();
   });
   beforeEach(() => {
@@ -281,6 +283,17 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(() => attach(world.ctx, started.netns, [endpoint, endpoint])).toThrow();
     expect(findLink(world.ctx, 'same', started.netns)).toBeUndefined();
     await expect.poll(() => linkNames().sort()).toEqual(['lo', network.bridge]);
+  });
+
+  it('replaces the interface that an earlier run of the container left behind', async () => {
+    const network = await make('one');
+    const containerIdOfBoth = containerId(++numbers);
+    const got = await lease(world.ctx, network, containerIdOfBoth);
+    const [before, now] = [await agent(), await agent()];
+    attach(world.ctx, before.netns, [{ network, lease: got, containerId: containerIdOfBoth }]);
+    attach(world.ctx, now.netns, [{ network, lease: got, containerId: containerIdOfBoth }]);
+    expect(findLink(world.ctx, 'eth0', now.netns)?.up).toBe(true);
+    expect(findLink(world.ctx, 'eth0', before.netns)).toBeUndefined();
   });
 
   it('detaches an interface from a running container', async () => {
