@@ -27,15 +27,7 @@ export interface ExecOptions {
 }
 
 /** Steps of the container's own launch that make any process one of it. */
-const KEPT: readonly StepName[] = [
-  'NAMESPACES',
-  'JOIN_NAMESPACE',
-  'CGROUP_JOIN',
-  'RLIMIT',
-  'OOM_SCORE_ADJ',
-  'UMASK',
-  'LSM_LABEL',
-];
+const KEPT: readonly StepName[] = ['CGROUP_JOIN', 'RLIMIT', 'OOM_SCORE_ADJ', 'UMASK', 'LSM_LABEL'];
 
 /** Compiles a further process of a container from the program that launched it; pure. */
 export function compileExec(
@@ -47,6 +39,7 @@ export function compileExec(
     launch.find((one): one is Extract<Step, { name: N }> => one.name === name);
   const cwd = options.workingDir ?? first('WORKING_DIRECTORY')?.args[0] ?? '/';
   return [
+    step('NAMESPACES', namespacesOf(launch)),
     ...launch.filter(({ name }) => KEPT.includes(name)),
     step('WORKING_DIRECTORY', cwd, 0),
     step('ENVIRONMENT', ...environment(first('ENVIRONMENT')?.args ?? [], options)),
@@ -56,6 +49,14 @@ export function compileExec(
     step('STANDARD_INPUT', options.stdin ? 1 : 0),
     step('EXEC', ...options.command),
   ];
+}
+
+// Made or joined, they are all those of the container's first process now.
+function namespacesOf(launch: LaunchProgram): number {
+  return launch.reduce((flags, one) => {
+    const more = one.name === 'NAMESPACES' || one.name === 'JOIN_NAMESPACE' ? one.args[0] : 0;
+    return flags + more;
+  }, 0);
 }
 
 function environment(base: readonly string[], { env = [], tty }: ExecOptions): string[] {
@@ -167,7 +168,7 @@ interface Capture {
 
 const PROGRAM_FD = 3;
 
-function runCaptured(
+async function runCaptured(
   ctx: ExecContext,
   record: ContainerRecord,
   { options, more, signal }: Capture,

@@ -246,7 +246,7 @@ export function defaultMounts(wish: DefaultMountWish): readonly OciMount[] {
       ? { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', ...flags, 'ro'] }
       : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...flags, writable] },
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [writable, ...flags] },
-    wish.hostIpc
+    wish.hostIpc && wish.userNamespace
       ? { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['rbind', ...flags] }
       : { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: flags },
     shmMount(wish, flags),

@@ -237,8 +237,8 @@ describe('exec', () => {
   test('is a process like the first', () => {
     const names = lines().map((line) => line.split(' ')[0]);
     expect(names).toEqual([
-      'CGROUP_JOIN',
       'NAMESPACES',
+      'CGROUP_JOIN',
       'RLIMIT',
       'OOM_SCORE_ADJ',
       'WORKING_DIRECTORY',
