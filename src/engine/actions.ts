@@ -4,7 +4,15 @@ import type { Action } from '../plan/plan.ts';
 import { makeContainer } from './create.ts';
 import { runProvider } from './provider.ts';
 import { discardContainer } from './remove.ts';
-import { dropImage, dropNetwork, dropVolume, makeNetwork, makeVolume, refuseImage } from './resources.ts';
+import {
+  dropImage,
+  dropNetwork,
+  dropVolume,
+  fetchImage,
+  makeNetwork,
+  makeVolume,
+  refuseBuild,
+} from './resources.ts';
 import type { Session } from './session.ts';
 import { startContainer } from './start.ts';
 import { killContainer, pauseContainer, stopContainer } from './stop.ts';
@@ -38,8 +46,9 @@ export async function perform(session: Session, action: Action, signal: AbortSig
     case 'remove-volume':
       return dropVolume(session, action);
     case 'pull-image':
+      return fetchImage(session, action, signal);
     case 'build-image':
-      return refuseImage(session, action);
+      return refuseBuild(session, action);
     case 'remove-image':
       return dropImage(session, action);
     case 'run-provider':

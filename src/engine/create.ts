@@ -6,7 +6,6 @@ import type { Joins } from '../containers/namespaces.ts';
 import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import { type Image, resolveImage } from '../images/image.ts';
-import { snapshotOf } from '../images/snapshot.ts';
 import { serviceHash } from '../plan/hash.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { formatDependsOn } from '../plan/recall.ts';
@@ -92,7 +91,7 @@ export async function assemble(session: Session, wish: Assembly): Promise<Contai
     labels,
     dependsOn: formatDependsOn(service.depends_on),
     image: { name: imageName, id: image.id, config: image.config },
-    snapshot: snapshotOf(ctx, image),
+    snapshot: session.snapshot(image),
     networkMode: networkModeOf(service, joins),
     endpoints,
     nameTables: endpoints.map((endpoint) => networkFiles(ctx.layout, endpoint.id).names),

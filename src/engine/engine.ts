@@ -4,9 +4,10 @@ import type { Project } from '../compose/project.ts';
 import { listContainers, removeLeftovers } from '../containers/container.ts';
 import type { ContainerRecord, PortRecord } from '../containers/record.ts';
 import { readStatus } from '../containers/status.ts';
+import { ComposeError } from '../errors.ts';
 import type { EngineEvent, OnEvent } from '../events.ts';
 import type { Goal, RunGoal } from '../plan/goal.ts';
-import type { Action, Plan } from '../plan/plan.ts';
+import type { Action, ActionOf, Plan } from '../plan/plan.ts';
 import { recallProject } from '../plan/recall.ts';
 import { reconcile } from '../plan/reconcile.ts';
 import { enterBoot } from '../state/boot.ts';
@@ -29,6 +30,8 @@ export type { Result } from './result.ts';
 export interface EngineOptions {
   /** Of this program, for labels. */
   readonly version?: string;
+  /** Never talk to a registry. */
+  readonly offline?: boolean;
   /** Names with `_` between their parts, as Compose 1 made them. */
   readonly compatibility?: boolean;
 }
@@ -85,6 +88,7 @@ export function openEngine(context: Context, options: EngineOptions = {}): Engin
     ctx: context,
     version: options.version ?? 'dev',
     separator: options.compatibility ? '_' : '-',
+    offline: options.offline ?? false,
   };
   return {
     context,
@@ -112,6 +116,7 @@ interface Inner {
   readonly ctx: Context;
   readonly version: string;
   readonly separator: '-' | '_';
+  readonly offline: boolean;
 }
 
 /** Only one command works on a project at a time. */
@@ -217,8 +222,8 @@ interface SessionParts {
   readonly oneoff?: OneoffRequest | undefined;
 }
 
-function newSession({ ctx, version, separator }: Inner, project: Project, parts: SessionParts): Session {
-  return new Session({ ctx, project, version, separator, ...parts });
+function newSession(engine: Inner, project: Project, parts: SessionParts): Session {
+  return new Session({ ...engine, project, ...parts });
 }
 
 /** Names of the images whose presence decides what a goal takes. */
@@ -244,7 +249,12 @@ async function settledWorld(engine: Inner, project: Project, goal: Goal): Promis
 async function carryOut(session: Session, plan: Plan, applying: ApplyOptions): Promise<Result> {
   session.emit({ type: 'planned', plan });
   for (const warning of plan.warnings) session.emit({ type: 'warning', ...warning });
-  holdAllPorts(session, plan);
+  try {
+    holdAllPorts(session, plan);
+  } catch (error) {
+    session.close();
+    throw error;
+  }
   const outcomes = await executePlan(session, plan, applying);
   persist(session, plan);
   return resultOf(plan, outcomes, running(session));
@@ -276,6 +286,11 @@ async function executePlan(
       session.emit(endEvent(action, outcome, { elapsedMs, byId }));
     },
   });
+}
+
+function tooLate({ container, condition }: ActionOf<'wait-container'>, waitMs: number): ComposeError {
+  const wanted = condition.replaceAll('_', ' ');
+  return new ComposeError('timeout', `container ${container.name} was not ${wanted} within ${waitMs / 1000} s`);
 }
 
 interface EndDetails {

@@ -1,4 +1,5 @@
 // A scheduler that knows no containers: every action starts the moment that what it needs is done.
+import { setMaxListeners } from 'node:events';
 import { ComposeError } from '../errors.ts';
 
 /** What the scheduler has to know of an action. */
@@ -52,6 +53,7 @@ class Schedule<A extends Schedulable> {
   readonly #resolve: (outcomes: ReadonlyMap<string, Outcome>) => void;
   readonly #signal: AbortSignal;
   readonly #limit: number;
+  readonly #interrupt = () => this.#pump();
   #busy = 0;
   #next = 0;
 
@@ -64,14 +66,15 @@ class Schedule<A extends Schedulable> {
     this.#options = options;
     this.#resolve = resolve;
     this.#signal = options.signal ?? new AbortController().signal;
+    // As many listen as actions are under way.
+    setMaxListeners(0, this.#signal);
     const { parallel = 0 } = options;
     this.#limit = parallel < 1 ? Number.POSITIVE_INFINITY : parallel;
   }
 
   begin(): void {
     for (const node of this.#nodes.values()) if (node.open === 0) this.#ready.push(node);
-    const interrupt = () => this.#pump();
-    this.#signal.addEventListener('abort', interrupt, { once: true });
+    this.#signal.addEventListener('abort', this.#interrupt, { once: true });
     this.#pump();
   }
 
@@ -87,7 +90,9 @@ class Schedule<A extends Schedulable> {
       this.#next++;
       this.#start(node, waits ? 0 : 1);
     }
-    if (this.#outcomes.size === this.#nodes.size) this.#resolve(this.#outcomes);
+    if (this.#outcomes.size < this.#nodes.size) return;
+    this.#signal.removeEventListener('abort', this.#interrupt);
+    this.#resolve(this.#outcomes);
   }
 
   #start(node: Node<A>, places: number): void {

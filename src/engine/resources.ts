@@ -76,17 +76,34 @@ export async function dropImage({ ctx }: Session, { image }: ActionOf<'remove-im
   }
 }
 
-/** Images come from archives so far. */
-export function refuseImage({ project }: Session, action: ActionOf<'pull-image' | 'build-image'>): never {
+/** Gets an image from its registry. */
+export async function fetchImage(
+  session: Session,
+  action: ActionOf<'pull-image'>,
+  signal: AbortSignal,
+): Promise<void> {
   const { image, service } = action;
-  const at = project.positionOf(`services.${service}.${action.kind === 'pull-image' ? 'image' : 'build'}`);
-  const place = at === undefined ? {} : { at };
-  if (action.kind === 'build-image') {
-    const message = `image ${image} of service ${service} is not here, and building is not supported yet`;
-    throw new ComposeError('unsupported', message, { hint: 'build it elsewhere and load it', ...place });
+  const { pullImage } = await import('../images/pull.ts');
+  const platform = session.project.services[service]?.platform;
+  try {
+    await pullImage(session.ctx, image, { platform, signal, offline: session.offline });
+  } catch (cause) {
+    if (!(cause instanceof ComposeError)) throw cause;
+    const at = session.project.positionOf(`services.${service}.image`) ?? cause.at;
+    throw new ComposeError(cause.code, `image ${image} of service ${service}: ${cause.message}`, {
+      cause,
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      ...(at === undefined ? {} : { at }),
+    });
   }
-  throw new ComposeError('image-not-found', `image ${image} of service ${service} is not here`, {
-    hint: `load it from an archive with "tscompose image load", or use the image "host"`,
-    ...place,
+}
+
+/** Nothing builds images so far. */
+export function refuseBuild({ project }: Session, { image, service }: ActionOf<'build-image'>): never {
+  const at = project.positionOf(`services.${service}.build`);
+  const message = `image ${image} of service ${service} is not here, and building is not supported yet`;
+  throw new ComposeError('unsupported', message, {
+    hint: 'build it elsewhere and load it with "tscompose image load"',
+    ...(at === undefined ? {} : { at }),
   });
 }

@@ -2,6 +2,8 @@
 import type { Project } from '../compose/project.ts';
 import { inspectMachine, type Machine } from '../containers/machine.ts';
 import type { OnEvent } from '../events.ts';
+import type { Image } from '../images/image.ts';
+import { type Snapshot, snapshotOf } from '../images/snapshot.ts';
 import { addAllNames, type NameEntry } from '../networks/hosts.ts';
 import type { Lease } from '../networks/ipam.ts';
 import {
@@ -39,6 +41,8 @@ export interface SessionOptions {
   readonly version: string;
   /** Between the parts of names. */
   readonly separator: '-' | '_';
+  /** Never asks a registry. */
+  readonly offline: boolean;
   readonly oneoff?: OneoffRequest | undefined;
 }
 
@@ -49,6 +53,7 @@ export class Session {
   readonly emit: OnEvent;
   readonly version: string;
   readonly separator: '-' | '_';
+  readonly offline: boolean;
   readonly oneoff: OneoffRequest | undefined;
   /** Ports that are held for containers about to start, by container name and place in its list. */
   readonly ports = new Map<string, Map<number, BoundPort>>();
@@ -63,10 +68,12 @@ export class Session {
   readonly #releases: Batch<string, undefined>;
   readonly #removals: Batch<NetworkRecord, undefined>;
   readonly #raised = new Map<string, Promise<NetworkRecord>>();
+  readonly #snapshots = new Map<string, Snapshot>();
   #machine: Machine | undefined;
 
-  constructor({ ctx, project, world, emit, version, separator, oneoff }: SessionOptions) {
+  constructor({ ctx, project, world, emit, version, separator, offline, oneoff }: SessionOptions) {
     this.separator = separator;
+    this.offline = offline;
     this.ctx = ctx;
     this.project = project;
     this.world = world;
@@ -92,6 +99,15 @@ export class Session {
   get machine(): Machine {
     this.#machine ??= inspectMachine();
     return this.#machine;
+  }
+
+  /** What the overlay mounts of an image are made of; finding that out is not free. */
+  snapshot(image: Image): Snapshot {
+    const known = this.#snapshots.get(image.id);
+    if (known !== undefined) return known;
+    const snapshot = snapshotOf(this.ctx, image);
+    this.#snapshots.set(image.id, snapshot);
+    return snapshot;
   }
 
   /** A network whose interface is there: after a reboot it has to be made again, once. */

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { launchContainer } from '../containers/container.ts';
 import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { resolveImage } from '../images/image.ts';
-import { snapshotOf } from '../images/snapshot.ts';
 import { attach, type Endpoint } from '../networks/endpoint.ts';
 import type { Lease } from '../networks/ipam.ts';
 import { type BoundPort, closePorts, portRules } from '../networks/ports.ts';
@@ -69,14 +68,15 @@ export async function launch(
 }
 
 /** A new container's upper directory has to fit its image; not at creation, which may be interrupted. */
-export async function prepareOnce({ ctx, world }: Session, { id, image }: ContainerRecord): Promise<void> {
+export async function prepareOnce(session: Session, { id, image }: ContainerRecord): Promise<void> {
+  const { ctx, world } = session;
   const files = containerFiles(ctx.layout, id);
   if (existsSync(files.launched)) return;
   const found =
     world.images.get(image.name) ??
     (await resolveImage(ctx, image.id)) ??
     (await resolveImage(ctx, image.name));
-  if (found !== undefined) await snapshotOf(ctx, found).prepare(files.upper);
+  if (found !== undefined) await session.snapshot(found).prepare(files.upper);
 }
 
 function hasOwnNetwork({ networkMode }: ContainerRecord): boolean {

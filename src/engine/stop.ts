@@ -31,7 +31,10 @@ export async function stopContainer(
   await withControl(session, record, async (control) => {
     // What is frozen cannot handle a signal.
     if (state === 'paused') await control.unpause();
+    // Its ports, names and control groups are free again when the shim itself has gone.
+    const gone = control.watch(() => undefined).catch(() => undefined);
     await control.stop({ signal: record.stopSignal, graceMs: action.graceMs ?? record.stopGraceMs });
+    await gone;
   });
 }
 
