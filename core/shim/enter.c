@@ -85,6 +85,11 @@ static int join_cgroups(const struct tsc_launch *launch, struct tsc_error *reter
 /* Things that only the host's root may do, and that a new process inherits. */
 static int inherit_limits(const struct tsc_launch *launch, struct tsc_error *reterr) {
     int error = 0;
+    struct rlimit descriptors;
+    if (launch->descriptors > 0 && getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+        descriptors.rlim_cur = (rlim_t)launch->descriptors;
+        setrlimit(RLIMIT_NOFILE, &descriptors);
+    }
     tsc_program_each(launch->program, TSC_STEP_OOM_SCORE_ADJ, step) {
         error = tsc_fault_of(&launch->fault, TSC_STEP_OOM_SCORE_ADJ, reterr);
         if (error == 0)

@@ -206,6 +206,7 @@ static int enter_probe(struct tsc_health *health, int output, struct tsc_error *
         .exec_first = ARGV_FIRST,
         .no_terminal = true,
         .user_namespace = shim->namespaces.user >= 0,
+        .descriptors = shim->descriptors,
         .self = -1,
         .root = -1,
     };

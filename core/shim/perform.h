@@ -38,6 +38,7 @@ struct tsc_launch {
     bool gated;                  /* wait for TSC_SYNC_GO before EXEC */
     bool user_namespace;         /* become its root first */
     bool private_pids;           /* nobody else is in the pid namespace */
+    int64_t descriptors;         /* soft RLIMIT_NOFILE to give back, 0: as it is */
     int channel;
     int self;     /* our own program file, for INIT */
     int proc;     /* /proc of the host */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -266,6 +266,7 @@ static int launch(struct tsc_shim *shim, struct tsc_error *reterr) {
         .gated = true,
         .user_namespace = shim->namespaces.user >= 0,
         .private_pids = shim->namespaces.unshare & CLONE_NEWPID,
+        .descriptors = shim->descriptors,
         .self = shim->self,
         .root = -1,
     };
@@ -670,6 +671,16 @@ static int take_lock(struct tsc_shim *shim, struct tsc_error *reterr) {
     return error < 0 ? tsc_fail(reterr, error, "lock", path) : 0;
 }
 
+/* Relays need many descriptors; the container has nothing to do with that. */
+static void raise_descriptors(struct tsc_shim *shim) {
+    struct rlimit limit;
+    if (shim->options->relay_count == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    shim->descriptors = (int64_t)limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* In the host's network, for as long as the shim is there. */
 static void open_host_sockets(struct tsc_shim *shim) {
     shim->netfilter = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 12 /* NETLINK_NETFILTER */);
@@ -705,7 +716,7 @@ static int begin(struct tsc_shim *shim, struct tsc_error *reterr) {
 int tsc_run(const struct tsc_run_options *options, struct tsc_error *reterr) {
     struct tsc_shim shim = {
         .options = options, .process = {.pidfd = -1, .channel = -1}, .input_source = {.fd = -1},
-        .channel_source = {.fd = -1}, .trim_timer = {.fire = trim, .data = &shim}, .upstream = {-1, -1},
+        .channel_source = {.fd = -1}, .trim_timer = {.fire = trim, .data = &shim}, .upstream = {-1, -1}, .host_network = -1,
         .outputs = {{.source = {.fd = -1}}, {.source = {.fd = -1}}}, .log = {.fd = -1}, .netfilter = -1,
     };
     int error = take_lock(&shim, reterr);
@@ -724,6 +735,7 @@ int tsc_run(const struct tsc_run_options *options, struct tsc_error *reterr) {
         error = tsc_clients_open(&shim, reterr);
     if (error < 0)
         return error;
+    raise_descriptors(&shim);
     open_host_sockets(&shim);
     if (begin(&shim, &shim.status.error) < 0)
         failed(&shim, NULL);

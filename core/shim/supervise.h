@@ -119,9 +119,11 @@ struct tsc_shim {
     int run_dir;
     int lock;
     int self; /* our own program file */
+    int64_t descriptors; /* soft RLIMIT_NOFILE that the container gets, 0: as it is */
     int netfilter;
     struct tsc_text netfilter_batch;
-    int upstream[2]; /* datagram sockets of the host's network namespace for DNS: IPv4, IPv6 */
+    int host_network; /* descriptor of the host's network namespace, for DNS */
+    int upstream[2];  /* datagram sockets of the host's network namespace for DNS: IPv4, IPv6 */
     /* the first process */
     struct tsc_process process;
     struct tsc_source exit_source;
