@@ -5,14 +5,18 @@ import type { Context } from '../state/context.ts';
 import { lockFile } from '../state/layout.ts';
 import { withLock } from '../state/lock.ts';
 import { parseAddress } from './address.ts';
+import type { Endpoint } from './endpoint.ts';
 import {
   type FirewallState,
   type Forwarding,
+  firewallState,
   PROTOCOL,
   portElements,
   rebuildFirewall,
   removalBatch,
+  removeFromFirewall,
   replaceInFirewall,
+  type SetElements,
 } from './firewall.ts';
 import { containerName } from './network.ts';
 import { listNetworks, type NetworkRecord, OPTION } from './record.ts';
@@ -152,6 +156,19 @@ export interface PortTarget {
   readonly bridges?: readonly string[];
 }
 
+/** Where the published ports of a container lead: to its first network that is not internal. */
+export function portTarget(endpoints: readonly Pick<Endpoint, 'network' | 'lease'>[]): PortTarget {
+  const chosen = endpoints.find(({ network }) => !network.internal) ?? endpoints[0];
+  const { ipv4, ipv6 } = chosen?.lease ?? {};
+  return {
+    ...(ipv4 === undefined ? {} : { ipv4 }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+    bridges: endpoints
+      .filter(({ network }) => network.driver === 'bridge')
+      .map(({ network }) => network.bridge),
+  };
+}
+
 function forwardings(
   bound: readonly Omit<BoundPort, 'fd'>[],
   { ipv4, ipv6, bridges = [] }: PortTarget,
@@ -177,9 +194,29 @@ export function portRules(
   target: PortTarget,
 ): Uint8Array {
   const sets = portElements(forwardings(bound, target));
-  if (sets.length === 0) return new Uint8Array();
+  if (sets.length === 0 || firewallState(ctx) === 'none') return new Uint8Array();
   if (!replaceInFirewall(ctx, sets)) rebuildFirewall(ctx, listNetworks(ctx), forwardings(bound, target));
   return removalBatch(sets);
+}
+
+/** Takes back what `portRules` did, for a container whose shim could not; the rules of another one stay. */
+export function dropPortRules(
+  ctx: Context,
+  bound: readonly Omit<BoundPort, 'fd'>[],
+  target: PortTarget,
+): void {
+  for (const { set, elements } of portElements(forwardings(bound, target))) {
+    for (const element of elements) dropElement(ctx, { set, elements: [element] });
+  }
+}
+
+function dropElement(ctx: Context, element: SetElements): void {
+  try {
+    removeFromFirewall(ctx, [element]);
+  } catch (error) {
+    // Somebody else publishes that port by now.
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
 }
 
 /** A running container's published ports. */

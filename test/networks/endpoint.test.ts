@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { formatAddress } from '../../src/networks/address.ts';
 import { type Endpoint, hostInterface, planInterfaces } from '../../src/networks/endpoint.ts';
 import { networkElements, portElements } from '../../src/networks/firewall.ts';
+import { portTarget } from '../../src/networks/ports.ts';
 import { flagOption, mtuOf, type NetworkRecord, OPTION } from '../../src/networks/record.ts';
 import { blockingSockets, parseSocketTable } from '../../src/networks/sockets.ts';
 
@@ -80,6 +81,19 @@ describe('interfaces', () => {
     expect(hostInterface('c1', 'n1')).toBe(name);
     expect(hostInterface('c1', 'n2')).not.toBe(name);
     expect(hostInterface('c2', 'n1')).not.toBe(name);
+  });
+});
+
+describe('published ports', () => {
+  it('lead to the first network that is not internal, and are relayed from every bridge of the container', () => {
+    const inner = endpoint(network('a', { internal: true }), { lease: { ipv4: '10.1.0.2', mac: '' } });
+    const lan = endpoint(network('m', { driver: 'macvlan' }));
+    expect(portTarget([inner, endpoint(network('b')), lan])).toEqual({
+      ipv4: '10.0.0.2',
+      bridges: ['br-a', 'br-b'],
+    });
+    expect(portTarget([inner])).toEqual({ ipv4: '10.1.0.2', bridges: ['br-a'] });
+    expect(portTarget([])).toEqual({ bridges: [] });
   });
 });
 

@@ -24,6 +24,7 @@ import {
   type BoundPort,
   bindPorts,
   closePorts,
+  dropPortRules,
   type PortTarget,
   type PortWanted,
   portRules,
@@ -469,6 +470,19 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     publish(wanted, { ipv4: web.address });
     expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
     expect(await machine.tcp('192.0.2.1', 8081)).toBe('web to 192.0.2.2');
+  });
+
+  it('takes back the rules of a lost container, but not those of the one that has the port now', async () => {
+    const machine = await outside();
+    const web = await container([await make('one')]);
+    await web.agent.tcpServer(80, 'web');
+    const { bound } = publish([{ protocol: 'tcp', published: 8080, target: 80 }], { ipv4: web.address });
+    dropPortRules(world.ctx, bound, { ipv4: '10.160.0.77' });
+    expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
+    dropPortRules(world.ctx, bound, { ipv4: web.address });
+    dropPortRules(world.ctx, bound, { ipv4: web.address });
+    drop(bound);
+    expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
   });
 
   it('rebuilds the table from the containers that run', async () => {
