@@ -38,7 +38,7 @@ static void file_flush(struct tsc_log *log) {
     /* A full disk loses lines, as in Docker: better than to stop the container. */
     if (log->fd >= 0)
         tsc_fd_write_full(log->fd, log->out.bytes + log->out.start, tsc_text_length(&log->out));
-    tsc_text_free(&log->out);
+    log->out.start = log->out.size = 0; /* the memory is kept while there is much to write, see tsc_log_trim() */
 }
 
 /* log → log.1 → log.2 … */
@@ -68,13 +68,12 @@ static void file_entry(struct tsc_log *log, enum tsc_stream stream, const char *
     if (log->max_size > 0 && log->size >= log->max_size)
         file_rotate(log);
     size_t before = tsc_text_length(&log->out);
-    tsc_text_string(&log->out, "{\"log\":\"");
+    const struct tsc_text *tail = &log->tails[stream];
+    tsc_text_append(&log->out, "{\"log\":\"", 8);
     tsc_text_escape(&log->out, line, size);
-    tsc_text_string(&log->out, partial ? "\",\"stream\":\"" : "\\n\",\"stream\":\"");
-    tsc_text_string(&log->out, stream_names[stream]);
-    tsc_text_string(&log->out, "\",\"time\":\"");
-    tsc_text_string(&log->out, log->time);
-    tsc_text_string(&log->out, "\"}\n");
+    if (!partial)
+        tsc_text_append(&log->out, "\\n", 2);
+    tsc_text_append(&log->out, tail->bytes, tail->size);
     log->size += (int64_t)(tsc_text_length(&log->out) - before);
     if (tsc_text_length(&log->out) >= FLUSH_BYTES)
         file_flush(log);
@@ -219,15 +218,19 @@ static size_t take_line(struct tsc_log *log, enum tsc_stream stream, const char 
     return limit;
 }
 
-static void stamp(struct tsc_log *log) {
+/* All entries of one read have one time. */
+static void stamp(struct tsc_log *log, enum tsc_stream stream) {
+    struct tsc_text *tail = &log->tails[stream];
     log->now = tsc_time_now();
     tsc_time_format(&log->now, log->time);
+    tail->start = tail->size = 0;
+    tsc_text_format(tail, "\",\"stream\":\"%s\",\"time\":\"%s\"}\n", stream_names[stream], log->time);
 }
 
 void tsc_log_write(struct tsc_log *log, enum tsc_stream stream, const char *bytes, size_t size) {
     if (!log->driver || !log->driver->entry)
         return;
-    stamp(log);
+    stamp(log, stream);
     while (size > 0) {
         size_t used = take_line(log, stream, bytes, size);
         bytes += used;
@@ -236,11 +239,16 @@ void tsc_log_write(struct tsc_log *log, enum tsc_stream stream, const char *byte
     log->driver->flush(log);
 }
 
+void tsc_log_trim(struct tsc_log *log) {
+    if (tsc_text_length(&log->out) == 0)
+        tsc_text_free(&log->out);
+}
+
 void tsc_log_finish(struct tsc_log *log, enum tsc_stream stream) {
     struct tsc_text *pending = &log->pending[stream];
     if (tsc_text_length(pending) == 0 || !log->driver || !log->driver->entry)
         return;
-    stamp(log);
+    stamp(log, stream);
     log->driver->entry(log, stream, pending->bytes + pending->start, tsc_text_length(pending), true);
     log->driver->flush(log);
     tsc_text_free(pending);
@@ -249,6 +257,8 @@ void tsc_log_finish(struct tsc_log *log, enum tsc_stream stream) {
 void tsc_log_close(struct tsc_log *log) {
     for (int stream = 0; stream < TSC_STREAMS; stream++)
         tsc_log_finish(log, (enum tsc_stream)stream);
+    for (int stream = 0; stream < TSC_STREAMS; stream++)
+        tsc_text_free(&log->tails[stream]);
     tsc_text_free(&log->out);
     if (log->fd >= 0)
         close(log->fd);

@@ -30,6 +30,7 @@ struct tsc_log {
     int fd;
     int64_t size; /* of the file, with what waits in `out` */
     struct tsc_text out;
+    struct tsc_text tails[TSC_STREAMS];   /* what ends each entry of this read */
     struct tsc_text pending[TSC_STREAMS]; /* the start of a line whose end has not come yet */
     struct timespec now;
     char time[TSC_TIME_SIZE];
@@ -40,6 +41,8 @@ int tsc_log_open(struct tsc_log *log, const struct tsc_program *program, const s
 void tsc_log_write(struct tsc_log *log, enum tsc_stream stream, const char *bytes, size_t size);
 /* The stream ended: a line without end is written too. */
 void tsc_log_finish(struct tsc_log *log, enum tsc_stream stream);
+/* Gives back memory that a burst needed. */
+void tsc_log_trim(struct tsc_log *log);
 void tsc_log_close(struct tsc_log *log);
 
 #endif

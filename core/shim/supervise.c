@@ -86,6 +86,7 @@ static void output_ready(void *data, uint32_t events) {
 static void trim(void *data) {
     struct tsc_shim *shim = data;
     madvise(shim->buffer, TSC_BUFFER_SIZE, MADV_DONTNEED);
+    tsc_log_trim(&shim->log);
 }
 
 static void flush_input(struct tsc_shim *shim) {

@@ -68,9 +68,11 @@ static size_t sequence_length(const unsigned char *p, size_t left) {
     return length;
 }
 
-static bool is_plain(unsigned char c) {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
-}
+/* Printable ASCII that stands for itself. */
+static const bool plain[256] = {
+    [' ' ... '!'] = true, ['#' ... '%'] = true, ['\'' ... ';'] = true, ['='] = true,
+    ['?' ... '['] = true, [']' ... 0x7F] = true,
+};
 
 static void escape_ascii(struct tsc_text *text, unsigned char c) {
     static const char digits[] = "0123456789abcdef";
@@ -84,7 +86,7 @@ void tsc_text_escape(struct tsc_text *text, const char *bytes, size_t size) {
     const unsigned char *p = (const unsigned char *)bytes;
     for (size_t at = 0; at < size;) {
         size_t run = at;
-        while (run < size && is_plain(p[run]))
+        while (run < size && plain[p[run]])
             run++;
         tsc_text_append(text, p + at, run - at);
         at = run;
