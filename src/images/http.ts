@@ -1,6 +1,6 @@
 // One HTTP exchange: node:http and node:https, because fetch can neither take a private CA nor a proxy nor be told apart
 // from a stall, and costs more to load.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Socket } from 'node:net';
@@ -217,20 +217,27 @@ export async function readBody(response: HttpResponse, limit = 8 * 1024 * 1024):
 
 function tlsOptionsOf(host: string, { environment, isInsecure }: HttpOptions): tls.ConnectionOptions {
   const own = certificatesFor(host, environment);
-  const ca = [...tls.rootCertificates, ...systemCertificates(environment), ...own.ca];
-  return { ca, ...own.client, ...(isInsecure?.(host) ? { rejectUnauthorized: false } : {}) };
+  const ca = [...new Set([...tls.rootCertificates, ...systemCertificates(environment), ...own.ca])];
+  return {
+    secureContext: tls.createSecureContext({ ca, ...own.client }),
+    ...(isInsecure?.(host) ? { rejectUnauthorized: false } : {}),
+  };
 }
 
 function systemCertificates(environment: HttpOptions['environment']): string[] {
   const { SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS } = environment;
   const bundle = SSL_CERT_FILE ?? SYSTEM_CAS.find((path) => existsSync(path));
-  const files = [bundle, NODE_EXTRA_CA_CERTS, ...(SSL_CERT_DIR?.split(':').flatMap(filesIn) ?? [])];
-  return files.flatMap((file) => (file && existsSync(file) ? [readFileSync(file, 'utf8')] : []));
+  const files = [
+    bundle,
+    NODE_EXTRA_CA_CERTS,
+    ...(SSL_CERT_DIR?.split(':').flatMap(filesIn) ?? []).filter(isCertificate),
+  ];
+  return files.flatMap((file) => (file && isFile(file) ? [readFileSync(file, 'utf8')] : []));
 }
 
 interface OwnCertificates {
   readonly ca: readonly string[];
-  readonly client: tls.ConnectionOptions;
+  readonly client: tls.SecureContextOptions;
 }
 
 /** `certs.d/HOST/`: CA certificates end in .crt, a client certificate is a .cert with a .key beside it. */
@@ -251,7 +258,16 @@ function certificatesFor(host: string, environment: HttpOptions['environment']):
 }
 
 function filesIn(dir: string): string[] {
-  return existsSync(dir) ? readdirSync(dir).map((name) => join(dir, name)) : [];
+  const names = statSync(dir, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(dir) : [];
+  return names.map((name) => join(dir, name)).filter(isFile);
+}
+
+function isCertificate(path: string): boolean {
+  return /\.(?:pem|crt|\d+)$/.test(path);
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 // --- proxies ---

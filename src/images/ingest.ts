@@ -202,6 +202,7 @@ async function* receive(
     if (received !== size) throw wrongContent(descriptor, `${received} bytes came instead of ${size}`);
     if (actual !== digest) throw wrongContent(descriptor, `it is ${actual}`);
     renameSync(partial, blobFile(ctx.layout, digest));
+    onProgress?.({ digest, phase: 'unpacking', bytes: size, total: size });
   } catch (error) {
     if (error instanceof ComposeError && error.code === 'digest-mismatch') rmSync(partial, { force: true });
     throw explainDisk(error, digest);

@@ -60,6 +60,19 @@ export async function pullImage(ctx: Context, name: string, options: PullOptions
   });
 }
 
+/** The digest that a name stands for at its registry now. ComposeError `image-not-found`, `registry`. */
+export async function remoteDigest(
+  name: string,
+  { registries, offline, signal }: Pick<PullOptions, 'registries' | 'offline' | 'signal'> = {},
+): Promise<string> {
+  const reference = parseReference(name);
+  if (reference.digest !== undefined) return reference.digest;
+  if (offline) throw new ComposeError('registry', `cannot ask for the digest of ${name} offline`);
+  return withRegistries(registries, (client) =>
+    resolveRemote(client.repository(reference, 'pull'), reference, signal),
+  );
+}
+
 async function withRegistries<T>(
   shared: RegistryClient | undefined,
   fn: (client: RegistryClient) => Promise<T>,

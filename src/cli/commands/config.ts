@@ -46,15 +46,22 @@ export const command: CommandSpec = {
   usage: '[OPTIONS] [SERVICE...]',
   summary: 'check the compose files and print what they mean',
   options: OPTIONS,
-  run: (context, args) => runConfig(context, args, refuseDigest),
+  run: (context, args) => runConfig(context, args, (image) => lookUpDigest(image, context)),
 };
 
-const refuseDigest: ResolveDigest = async (image) => {
-  throw new ComposeError(
-    'unsupported',
-    `cannot look up the digest of ${image}: no registry is reachable from here`,
-  );
-};
+/** Asks the registry. */
+async function lookUpDigest(image: string, context: CliContext): Promise<string> {
+  const [{ remoteDigest }, { openRegistries }] = await Promise.all([
+    import('../../images/pull.ts'),
+    import('../../images/registry.ts'),
+  ]);
+  const registries = openRegistries({ environment: process.env });
+  try {
+    return await remoteDigest(image, { registries, offline: context.global.offline, signal: context.signal });
+  } finally {
+    registries.close();
+  }
+}
 
 /** Prints what the flags ask for; `resolveDigest` is only called for the digest flags. */
 export async function runConfig(
@@ -190,7 +197,8 @@ async function pinImages(
 ): Promise<Project> {
   const pinned = Object.entries(project.services).map(async ([name, service]) => {
     const { image } = service;
-    if (image === undefined || image.includes('@')) return [name, service] as const;
+    const isLocal = image === 'host' || image?.startsWith('rootfs:');
+    if (image === undefined || isLocal || image.includes('@')) return [name, service] as const;
     return [name, { ...service, image: `${image}@${await resolveDigest(image, signal)}` }] as const;
   });
   return { ...project, services: Object.fromEntries(await Promise.all(pinned)) };

@@ -11,11 +11,14 @@ export const command: CommandSpec = {
   ],
   positionals: { max: 0 },
   async run(context, args) {
-    const [{ pruneImages }, { imagesInUse }, { decimalSize }] = await Promise.all([
+    const [{ pruneImages }, { imagesInUse }, { decimalSize }, { confirm }] = await Promise.all([
       import('../../../images/collect.ts'),
       import('./in-use.ts'),
       import('../../output.ts'),
+      import('../../confirm.ts'),
     ]);
+    const which = args.flag('all') ? 'all images that no container uses' : 'all images without a name';
+    if (!args.flag('force') && !confirm(context, `This removes ${which}.`)) return 0;
     const state = await context.state();
     const inUse = await imagesInUse(state);
     const { untagged, deleted, reclaimed } = await pruneImages(state, {

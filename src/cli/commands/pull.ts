@@ -1,0 +1,107 @@
+// `pull`: the images of services from their registries.
+import type { CliContext, CommandSpec } from '../command.ts';
+import type { WantedImage } from '../image-choice.ts';
+
+export const command: CommandSpec = {
+  name: 'pull',
+  usage: '[OPTIONS] [SERVICE...]',
+  summary: 'pull the images of services',
+  options: [
+    { name: 'ignore-buildable', type: 'boolean', summary: 'leave out images that can be built' },
+    { name: 'ignore-pull-failures', type: 'boolean', summary: 'pull what can be pulled' },
+    { name: 'include-deps', type: 'boolean', summary: 'also for the services that the named ones depend on' },
+    {
+      name: 'policy',
+      type: 'string',
+      value: 'WHEN',
+      summary: 'missing: only images that are not here; always: all',
+      choices: ['missing', 'always'],
+    },
+    { name: 'quiet', short: 'q', type: 'boolean', summary: 'no progress' },
+    {
+      name: 'parallel',
+      type: 'boolean',
+      hidden: true,
+      summary: '',
+      deprecated: 'images are pulled at the same time',
+    },
+    { name: 'no-parallel', type: 'boolean', hidden: true, summary: '', deprecated: 'use --parallel 1' },
+  ],
+  async run(context, args) {
+    const [project, { chooseImages, inParallel }, { createTransfers }, { openRegistries }] =
+      await Promise.all([
+        context.loadProject({ services: args.positionals }),
+        import('../image-choice.ts'),
+        import('../transfers.ts'),
+        import('../../images/registry.ts'),
+      ]);
+    const wanted = chooseImages(project, {
+      services: args.positionals,
+      withDependencies: args.flag('include-deps'),
+    });
+    const transfers = createTransfers(context, { doing: 'Pulling', done: 'Pulled' }, args.flag('quiet'));
+    const registries = openRegistries({ environment: process.env });
+    const failures: unknown[] = [];
+    try {
+      await inParallel(wanted, context.global.parallel, async (image) => {
+        const transfer = transfers.add(image.name);
+        try {
+          const reason = await skipReason(context, image, {
+            policy: args.text('policy'),
+            ignoreBuildable: args.flag('ignore-buildable'),
+          });
+          if (reason !== undefined) return transfer.skipped(reason);
+          if (context.global.dryRun) return transfer.done('(dry run)');
+          const { pullImage } = await import('../../images/pull.ts');
+          const { isNew } = await pullImage(await context.state(), image.image, {
+            platform: image.platform,
+            registries,
+            offline: context.global.offline,
+            signal: context.signal,
+            onProgress: transfer.progress,
+          });
+          transfer.done(isNew ? undefined : '(nothing new)');
+        } catch (error) {
+          if (context.signal.aborted) throw error;
+          transfer.failed(error instanceof Error ? error.message : String(error));
+          if (image.service.build === undefined) failures.push(error);
+        }
+      });
+    } finally {
+      registries.close();
+      transfers.finish();
+    }
+    if (failures.length > 0 && !args.flag('ignore-pull-failures')) throw failures[0];
+    return 0;
+  },
+};
+
+interface SkipOptions {
+  readonly policy: string | undefined;
+  readonly ignoreBuildable: boolean;
+}
+
+async function skipReason(
+  context: CliContext,
+  { image, platform, service }: WantedImage,
+  options: SkipOptions,
+): Promise<string | undefined> {
+  if (service.build !== undefined && (options.ignoreBuildable || service.pull_policy === 'build'))
+    return 'it can be built';
+  if (service.pull_policy === 'never') return 'its pull policy is never';
+  const missingOnly =
+    options.policy === 'missing' || (options.policy === undefined && isMissingPolicy(service.pull_policy));
+  if (!missingOnly) return undefined;
+  const [{ resolveImage }, { parseReference }] = await Promise.all([
+    import('../../images/image.ts'),
+    import('../../images/reference.ts'),
+  ]);
+  // what `latest` means changes, and to pull is to ask for that
+  if (parseReference(image).tag === 'latest') return undefined;
+  const present = await resolveImage(await context.state(), image, { platform, signal: context.signal });
+  return present === undefined ? undefined : 'the image is here';
+}
+
+function isMissingPolicy(policy: string | undefined): boolean {
+  return policy === 'missing' || policy === 'if_not_present';
+}
