@@ -273,9 +273,11 @@ async function executePlan(
     parallel,
     isWaiting: ({ kind }) => kind === 'wait-container',
     perform: (action, stop) => {
-      const patience =
-        action.kind === 'wait-container' && deadline ? AbortSignal.any([stop, deadline]) : stop;
-      return perform(session, action, patience);
+      if (action.kind !== 'wait-container' || deadline === undefined) return perform(session, action, stop);
+      const waiting = perform(session, action, AbortSignal.any([stop, deadline]));
+      return waiting.catch((error: unknown) => {
+        throw deadline.aborted && !stop.aborted ? tooLate(action, waitMs) : error;
+      });
     },
     onStart: (action) => {
       begun.set(action.id, performance.now());
@@ -290,7 +292,10 @@ async function executePlan(
 
 function tooLate({ container, condition }: ActionOf<'wait-container'>, waitMs: number): ComposeError {
   const wanted = condition.replaceAll('_', ' ');
-  return new ComposeError('timeout', `container ${container.name} was not ${wanted} within ${waitMs / 1000} s`);
+  return new ComposeError(
+    'timeout',
+    `container ${container.name} was not ${wanted} within ${waitMs / 1000} s`,
+  );
 }
 
 interface EndDetails {
