@@ -27,15 +27,17 @@ TSC_API int tsc_abi_version(void);
 
 /* Starts `path` detached from the caller (an orphan, session of its own, in directory /): `fds[n]` becomes descriptor
  * n there, -1 is /dev/null; all others are closed. Returns its pid. */
-TSC_API int tsc_spawn(const char *path, const char *const argv[], const char *const envp[], const int32_t *fds,
-                      int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr);
+TSC_API int tsc_spawn(const char *path, const char *const argv[], const char *const envp[],
+                      const int32_t *fds, int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr);
 /* Replaces the calling process; signal dispositions and mask are put back to the default, standard descriptors to blocking. */
-TSC_API int tsc_exec(const char *path, const char *const argv[], const char *const envp[], struct tsc_error *reterr);
+TSC_API int tsc_exec(const char *path, const char *const argv[], const char *const envp[],
+                     struct tsc_error *reterr);
 TSC_API int tsc_socket_pair(int32_t ret_fds[2], struct tsc_error *reterr);
 /* Sends a signal to the process that has this pid and this start time (field 22 of its stat); -ESRCH for any other. */
 TSC_API int tsc_signal(int32_t pid, uint64_t start_ticks, int32_t signal, struct tsc_error *reterr);
 /* A sealed memory file, at its start; it outlives tsc_exec. */
-TSC_API int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd, struct tsc_error *reterr);
+TSC_API int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd,
+                      struct tsc_error *reterr);
 TSC_API int tsc_open_fd(const char *path, int32_t flags, int32_t *ret_fd, struct tsc_error *reterr);
 TSC_API int tsc_close(int32_t fd);
 
@@ -56,12 +58,13 @@ TSC_API int tsc_lock_is_held(const char *path, struct tsc_error *reterr);
 /* Sends a batch of netlink messages (protocol NETLINK_ROUTE or NETLINK_NETFILTER) inside the network namespace `netns`
  * (a path; NULL for the caller's own) and reads answers until each message with NLM_F_ACK or NLM_F_DUMP is done.
  * Answers are copied to `reply`; -EMSGSIZE when they need more, `ret_length` bytes. On failure `ret_failed_seq` is the nlmsg_seq that the kernel refused and reterr->path its extended message. */
-TSC_API int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length, uint8_t *reply,
-                        size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq, struct tsc_error *reterr);
+TSC_API int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length,
+                        uint8_t *reply, size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq,
+                        struct tsc_error *reterr);
 /* Binds (and for tcp and sctp listens on) a host port, in the caller's namespace. protocol: IPPROTO_*. address: text, "" for all of IPv4 and IPv6. port 0: any.
  * Returns the socket and the port. */
-TSC_API int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd, int32_t *ret_port,
-                       struct tsc_error *reterr);
+TSC_API int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd,
+                       int32_t *ret_port, struct tsc_error *reterr);
 
 /* --- files --- */
 
@@ -73,11 +76,13 @@ TSC_API int tsc_remove_tree(const char *path, struct tsc_error *reterr);
 /* --- layers: a tar archive unpacked beneath one directory --- */
 
 enum tsc_layer_flags {
-    TSC_LAYER_WHITEOUTS = 1,   /* `.wh.` names become what overlayfs understands; a layer of an image */
-    TSC_LAYER_USER_XATTR = 2,  /* opaque directories are marked in the `user.` namespace, as rootless overlay mounts want it */
-    TSC_LAYER_OWNERS = 4,      /* take the owners of the archive */
-    TSC_LAYER_NO_DEVICES = 8,  /* leave device nodes out */
-    TSC_LAYER_FOLLOW = 16,     /* symbolic links on the way count as if `directory` were the root; mounts are crossed */
+    TSC_LAYER_WHITEOUTS = 1, /* `.wh.` names become what overlayfs understands; a layer of an image */
+    TSC_LAYER_USER_XATTR =
+        2, /* opaque directories are marked in the `user.` namespace, as rootless overlay mounts want it */
+    TSC_LAYER_OWNERS = 4,     /* take the owners of the archive */
+    TSC_LAYER_NO_DEVICES = 8, /* leave device nodes out */
+    TSC_LAYER_FOLLOW =
+        16, /* symbolic links on the way count as if `directory` were the root; mounts are crossed */
 };
 
 struct tsc_layer;
@@ -86,7 +91,8 @@ struct tsc_layer;
  * -EXDEV, a malformed archive -EBADMSG. */
 TSC_API int tsc_layer_open(const char *directory, const char *prefix, uint32_t flags, uint64_t limit,
                            struct tsc_layer **ret_layer, struct tsc_error *reterr);
-TSC_API int tsc_layer_write(struct tsc_layer *layer, const uint8_t *tar, size_t length, struct tsc_error *reterr);
+TSC_API int tsc_layer_write(struct tsc_layer *layer, const uint8_t *tar, size_t length,
+                            struct tsc_error *reterr);
 /* Sets the times of directories. Those that have no entry of their own look as they do in `lower` (directories, top first, NULL at the end). */
 TSC_API int tsc_layer_finish(struct tsc_layer *layer, const char *const lower[], uint64_t *ret_bytes,
                              uint64_t *ret_entries, struct tsc_error *reterr);

@@ -1,4 +1,4 @@
-/* What Node's file functions cannot do: durability of a whole file system, removal that cannot be led astray. */
+/* What Node's file functions cannot do: durability of a whole file system, removal that is not led astray. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -64,7 +64,8 @@ static int bound_port(int fd, int32_t *ret_port) {
     return 0;
 }
 
-static int listen_on(int protocol, const union address *address, int only_v6, int32_t *ret_fd, int32_t *ret_port) {
+static int listen_on(int protocol, const union address *address, int only_v6, int32_t *ret_fd,
+                     int32_t *ret_port) {
     tsc_auto_fd int fd = open_socket(address->any.sa_family, protocol, only_v6);
     int32_t port = 0;
     int r;

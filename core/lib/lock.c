@@ -78,7 +78,8 @@ static int start_waiting(struct waiting *waiting) {
     return -r;
 }
 
-int tsc_lock_wait(const char *path, int32_t exclusive, int32_t *ret_fd, int32_t *ret_notice, struct tsc_error *reterr) {
+int tsc_lock_wait(const char *path, int32_t exclusive, int32_t *ret_fd, int32_t *ret_notice,
+                  struct tsc_error *reterr) {
     tsc_auto_fd int lock = -1;
     tsc_auto_fd int notice = -1;
     tsc_auto_fd int other = -1;

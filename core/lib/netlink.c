@@ -119,7 +119,8 @@ static int send_request(int fd, const struct exchange *exchange) {
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     ssize_t sent;
     do
-        sent = sendto(fd, exchange->request, exchange->request_length, 0, (const void *)&kernel, sizeof(kernel));
+        sent =
+            sendto(fd, exchange->request, exchange->request_length, 0, (const void *)&kernel, sizeof(kernel));
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : 0;
 }
@@ -180,7 +181,8 @@ static void keep(struct exchange *exchange, const struct nlmsghdr *answer) {
 
 static void take_datagram(struct exchange *exchange, const uint8_t *bytes, size_t length) {
     const struct nlmsghdr *answer;
-    for (size_t offset = 0; (answer = message_at(bytes, length, offset)); offset += NLMSG_ALIGN(answer->nlmsg_len)) {
+    for (size_t offset = 0; (answer = message_at(bytes, length, offset));
+         offset += NLMSG_ALIGN(answer->nlmsg_len)) {
         if (answer->nlmsg_type == NLMSG_ERROR)
             note_verdict(exchange, answer);
         else if (answer->nlmsg_type == NLMSG_DONE)

@@ -37,7 +37,8 @@ int tsc_socket_pair(int32_t ret_fds[2], struct tsc_error *reterr) {
     return 0;
 }
 
-int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd, struct tsc_error *reterr) {
+int tsc_memfd(const char *name, const uint8_t *content, size_t length, int32_t *ret_fd,
+              struct tsc_error *reterr) {
     int r;
     /* Not close-on-exec: tsc_exec hands it to the shim. tsc_spawn passes only what it is told to. */
     tsc_auto_fd int fd = memfd_create(name, MFD_ALLOW_SEALING);

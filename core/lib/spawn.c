@@ -12,10 +12,13 @@
 #include "fd.h"
 #include "syscalls.h"
 
-#define STACK_SIZE (64U * 1024U)
+#define STACK_SIZE     (64U * 1024U)
 #define KERNEL_SIGNALS 64
 /* Descriptors are first moved above all targets, so that no target overwrites a source. */
 #define MAX_FDS 1024
+
+/* Stacks that are left by exec stay marked as in use by the sanitizer, and are used again. */
+#define ON_SHARED_STACK __attribute__((no_sanitize_address))
 
 struct spawn_request {
     const char *path;
@@ -30,20 +33,20 @@ struct spawn_request {
     const char *failed_step;
 };
 
-static int give_up(struct spawn_request *request, const char *step) {
+ON_SHARED_STACK static int give_up(struct spawn_request *request, const char *step) {
     request->error = errno;
     request->failed_step = step;
     return 127;
 }
 
-static void default_signals(void) {
+ON_SHARED_STACK static void default_signals(void) {
     const struct sigaction action = {.sa_handler = SIG_DFL};
     for (int number = 1; number <= KERNEL_SIGNALS; number++)
         (void)sigaction(number, &action, NULL);
 }
 
 /* Runs in a copy of the descriptor table: what it opens and closes, the caller does not see. */
-static int arrange_fds(const struct spawn_request *request) {
+ON_SHARED_STACK static int arrange_fds(const struct spawn_request *request) {
     int above[MAX_FDS];
     for (int n = 0; n < request->fd_count; n++) {
         int source = request->fds[n] < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : request->fds[n];
@@ -60,7 +63,7 @@ static int arrange_fds(const struct spawn_request *request) {
     return tsc_sys_close_range((unsigned)request->fd_count, UINT_MAX, 0);
 }
 
-static int run_program(void *argument) {
+ON_SHARED_STACK static int run_program(void *argument) {
     struct spawn_request *request = argument;
     sigset_t none;
 
@@ -79,9 +82,10 @@ static int run_program(void *argument) {
 }
 
 /* The child in between: its end makes the program an orphan at once. */
-static int run_parent(void *argument) {
+ON_SHARED_STACK static int run_parent(void *argument) {
     struct spawn_request *request = argument;
-    request->pid = clone(run_program, request->inner_stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, request);
+    request->pid =
+        clone(run_program, request->inner_stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, request);
     return request->pid < 0 ? give_up(request, "clone") : 0;
 }
 
@@ -119,14 +123,18 @@ static int spawn_on(char *stacks, struct spawn_request *request, struct tsc_erro
 
 int tsc_spawn(const char *path, const char *const argv[], const char *const envp[], const int32_t *fds,
               int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr) {
-    struct spawn_request request = {
-        .path = path, .argv = (char *const *)argv, .envp = (char *const *)envp, .fds = fds, .fd_count = fd_count};
+    struct spawn_request request = {.path = path,
+                                    .argv = (char *const *)argv,
+                                    .envp = (char *const *)envp,
+                                    .fds = fds,
+                                    .fd_count = fd_count};
     char *stacks;
     int r;
 
     if (fd_count < 0 || fd_count > MAX_FDS)
         return tsc_fail(reterr, -EINVAL, "pass descriptors", path);
-    stacks = mmap(NULL, (size_t)2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    stacks = mmap(NULL, (size_t)2 * STACK_SIZE, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stacks == MAP_FAILED)
         return tsc_fail(reterr, -errno, "allocate stack", path);
     r = spawn_on(stacks, &request, reterr);
