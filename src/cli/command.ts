@@ -65,8 +65,10 @@ export interface ProjectOptions {
 /** Everything a command may touch. */
 export interface CliContext {
   readonly global: GlobalFlags;
-  /** Aborted by the first interrupt; a second one ends the process. */
+  /** Aborted by the first interrupt, with the name of the signal as its reason; a second one ends the process. */
   readonly signal: AbortSignal;
+  /** Aborted by the second interrupt, which then does not end the process; a third one does. */
+  readonly insistence: AbortSignal;
   /** Standard output takes text at once and in order; a closed reader ends the process quietly. */
   out(text: string | Uint8Array): void;
   /** Standard error, likewise. */

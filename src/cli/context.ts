@@ -1,11 +1,11 @@
 // The one CliContext of a process: everything in it is made when it is first asked for.
 import type { Project } from '../compose/project.ts';
 import type { Engine } from '../engine/engine.ts';
-import { InternalError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import type { CliContext, GlobalFlags, ProjectOptions } from './command.ts';
 import { type Interrupts, watchInterrupts } from './interrupts.ts';
 import { isTerminal, writeAll } from './streams.ts';
+import { VERSION } from './version.ts';
 
 /** Builds the context of this process. */
 export function createContext(global: GlobalFlags, beforeReplacing: () => void): CliContext {
@@ -15,7 +15,11 @@ export function createContext(global: GlobalFlags, beforeReplacing: () => void):
     global,
     get signal() {
       interrupts ??= watchInterrupts();
-      return interrupts.signal;
+      return interrupts.first;
+    },
+    get insistence() {
+      interrupts ??= watchInterrupts();
+      return interrupts.second();
     },
     out: (text) => writeAll(1, text),
     err: (text) => writeAll(2, text),
@@ -23,7 +27,7 @@ export function createContext(global: GlobalFlags, beforeReplacing: () => void):
     colours: (stream) => wantsColours(global, stream),
     loadProject: (options = {}) => load(global, options),
     state,
-    engine: once(async () => openEngine(await state())),
+    engine: once(async () => startEngine(global, await state())),
     beforeReplacing,
   };
 }
@@ -65,6 +69,7 @@ async function load(global: GlobalFlags, { services = [] }: ProjectOptions): Pro
   return project;
 }
 
-async function openEngine(_context: Context): Promise<Engine> {
-  throw new InternalError('the engine is not wired up yet');
+async function startEngine(global: GlobalFlags, state: Context): Promise<Engine> {
+  const { openEngine } = await import('../engine/engine.ts');
+  return openEngine(state, { version: VERSION, compatibility: global.compatibility });
 }

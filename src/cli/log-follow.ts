@@ -16,13 +16,12 @@ export interface From {
 export class LogFollower {
   readonly #state: Context;
   readonly #printer: LogPrinter;
-  readonly #signal: AbortSignal;
+  readonly #finishing = new AbortController();
   readonly #reading = new Map<string, Promise<void>>();
 
-  constructor(state: Context, printer: LogPrinter, signal: AbortSignal) {
+  constructor(state: Context, printer: LogPrinter) {
     this.#state = state;
     this.#printer = printer;
-    this.#signal = signal;
   }
 
   /** Begins to follow, unless that happens already. */
@@ -37,12 +36,14 @@ export class LogFollower {
     await this.#reading.get(id);
   }
 
-  async allDrained(): Promise<void> {
-    while (this.#reading.size > 0) await Promise.all(this.#reading.values());
+  /** Prints what is there and follows nothing any more. */
+  async finish(): Promise<void> {
+    this.#finishing.abort();
+    await Promise.all(this.#reading.values());
   }
 
   async #read(record: ContainerRecord, from: From): Promise<void> {
-    const options = { ...from, follow: true, signal: this.#signal };
+    const options = { ...from, follow: true, signal: this.#finishing.signal };
     for await (const entry of readLogs(this.#state, record, options)) this.#printer.print(record, entry);
     this.#printer.end(record);
   }

@@ -13,7 +13,12 @@ export interface LogStyle {
 const FLUSH_AT = 1 << 16;
 
 /** The part of a container's name that tells it from the others of its project. */
-export function shortName({ name, project, service, number }: ContainerRecord): string {
+export function shortName({
+  name,
+  project,
+  service,
+  number,
+}: Pick<ContainerRecord, 'name' | 'project' | 'service' | 'number'>): string {
   const usual = [`${project}-${service}-${number}`, `${project}_${service}_${number}`];
   return usual.includes(name) ? name.slice(project.length + 1) : name;
 }
@@ -39,8 +44,11 @@ export class LogPrinter {
 
   /** Makes room for the names of these containers, so that prefixes line up from the first line on. */
   expect(records: readonly ContainerRecord[]): void {
-    const names = records.map(shortName).sort();
-    for (const name of names) this.#paint(name, '');
+    this.expectNames(records.map(shortName));
+  }
+
+  expectNames(names: readonly string[]): void {
+    for (const name of [...names].sort()) this.#paint(name, '');
     const width = Math.max(this.#width, ...names.map(({ length }) => length));
     if (width > this.#width) this.#prefixes.clear();
     this.#width = width;

@@ -9,6 +9,8 @@ import { type Phrase, phraseOf } from './phrases.ts';
 export type Step = 'started' | 'done' | 'failed' | 'skipped';
 
 export interface Progress {
+  /** What is going to be done. */
+  expect(plan: Plan): void;
   update(action: Action, step: Step, message?: string): void;
   /** Stops drawing; what comes later is printed line by line. */
   release(): void;
@@ -20,16 +22,17 @@ export interface Progress {
 const WATCHABLE_MS = 150;
 
 /** The kind of progress that the flags and the terminal ask for. */
-export function createProgress(context: CliContext, plan: Plan): Progress {
-  const { progress } = context.global;
+export function createProgress(context: CliContext, wanted?: 'quiet'): Progress {
+  const progress = wanted ?? context.global.progress;
   if (progress === 'quiet') return SILENT;
   if (progress === 'json') return lines(context, jsonLine);
   const interactive = progress === 'tty' || (progress === 'auto' && context.isTerminal('stderr'));
   if (!interactive || context.global.ansi === 'never') return lines(context, plainLine);
-  return new Drawing(context, plan);
+  return new Drawing(context);
 }
 
 const SILENT: Progress = {
+  expect: () => undefined,
   update: () => undefined,
   release: () => undefined,
   finish: async () => undefined,
@@ -90,15 +93,20 @@ class Drawing implements Progress {
   #drawn: Promise<unknown> | undefined;
   #released = false;
 
-  constructor(context: CliContext, plan: Plan) {
+  constructor(context: CliContext) {
     this.#context = context;
+    this.#timer = setTimeout(() => this.#draw(), WATCHABLE_MS);
+  }
+
+  expect(plan: Plan): void {
     for (const action of plan.actions) {
       const { subject: name } = phraseOf(action);
       const known = this.#subjects.get(name);
       if (known) known.open++;
-      else this.#subjects.set(name, { name, word: '', step: 'started', open: 1, settle: [], retitle: [] });
+      else if (this.#drawn === undefined) {
+        this.#subjects.set(name, { name, word: '', step: 'started', open: 1, settle: [], retitle: [] });
+      }
     }
-    this.#timer = setTimeout(() => this.#draw(), WATCHABLE_MS);
   }
 
   update(action: Action, step: Step, message?: string): void {

@@ -1,6 +1,6 @@
 // Writing to the standard streams without loading Node's stream classes, which cost start-up time.
-import { writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
+import { fstatSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 /** The reader of standard output or standard error went away. */
 export class BrokenPipe extends Error {}
@@ -28,6 +28,17 @@ function waitAWhile(): void {
 const DESCRIPTORS = { stdin: 0, stdout: 1, stderr: 2 } as const;
 export type StandardStream = keyof typeof DESCRIPTORS;
 
+/** Whether it is a terminal. Only a character device is worth asking Node, which loads sockets to answer. */
 export function isTerminal(stream: StandardStream): boolean {
-  return isatty(DESCRIPTORS[stream]);
+  const fd = DESCRIPTORS[stream];
+  try {
+    return fstatSync(fd).isCharacterDevice() && isatty(fd);
+  } catch {
+    return false; // the descriptor is closed
+  }
+}
+
+function isatty(fd: number): boolean {
+  const { isatty: ask } = createRequire(import.meta.url)('node:tty') as typeof import('node:tty');
+  return ask(fd);
 }

@@ -84,8 +84,7 @@ function wantsTerminal(context: CliContext, args: Arguments): boolean {
 }
 
 function terminalSize(): { readonly rows: number; readonly columns: number } {
-  const { rows = 24, columns = 80 } = process.stdout;
-  return { rows, columns };
+  return { rows: process.stdout.rows || 24, columns: process.stdout.columns || 80 };
 }
 
 /** A name alone takes the caller's value, and is nothing when the caller has none. */

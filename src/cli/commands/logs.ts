@@ -105,7 +105,7 @@ async function follow(
   ]);
   const state = await context.state();
   const { printer, from, isWanted } = following;
-  const follower = new LogFollower(state, printer, context.signal);
+  const follower = new LogFollower(state, printer);
   let noteEnd = (): void => undefined;
   const ended = new Promise<void>((resolve) => {
     noteEnd = resolve;
@@ -118,6 +118,6 @@ async function follow(
   for (const { record } of sightings) follower.follow(record, from);
   if (!watch.current.some((one) => canWrite(one.status))) noteEnd();
   await ended;
-  await follower.allDrained();
+  await follower.finish();
   watch.close();
 }
