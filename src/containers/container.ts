@@ -5,7 +5,6 @@ import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
-import { currentBootId } from '../state/boot.ts';
 import type { Context } from '../state/context.ts';
 import { containerFiles, containersDir } from '../state/layout.ts';
 import { readRecord } from '../state/record.ts';
@@ -54,9 +53,7 @@ export interface Launch {
 
 /** Starts the shim of a container. The descriptors in `options` stay the caller's to close. */
 export function launchContainer(ctx: Context, record: ContainerRecord, options: LaunchOptions = {}): Launch {
-  const files = containerFiles(ctx.layout, record.id);
   prepareRunDir(ctx, record);
-  writeFileSync(files.launched, `${currentBootId()}\n`);
   const joined = joinFds(ctx, record);
   const [ours, theirs] = ctx.core.socketPair();
   try {
@@ -75,12 +72,24 @@ export function launchContainer(ctx: Context, record: ContainerRecord, options: 
   }
 }
 
-function prepareRunDir(ctx: Context, { id }: ContainerRecord): void {
+function prepareRunDir(ctx: Context, { id, etc, sharesIpc, joins }: ContainerRecord): void {
   const files = containerFiles(ctx.layout, id);
   mkdirSync(files.rootfs, { recursive: true, mode: 0o711 });
-  const shm = `${files.runDir}/shm`;
-  mkdirSync(shm, { recursive: true });
-  chmodSync(shm, 0o1777);
+  if (sharesIpc) {
+    mkdirSync(files.shm, { recursive: true });
+    chmodSync(files.shm, 0o1777);
+  }
+  // The files are bind mounts: a container that shares a network has those of its lender.
+  if (joins.network !== undefined) return;
+  writeReadable(files.hosts, etc.hosts);
+  writeReadable(files.resolvConf, etc.resolvConf);
+  writeReadable(files.hostname, etc.hostname);
+}
+
+// Whatever the caller's umask: every user of the container reads them.
+function writeReadable(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
 }
 
 function joinFds(ctx: Context, record: ContainerRecord): Record<string, number> {

@@ -7,7 +7,7 @@ import type { Dict, Project, Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { type ContainerFiles, containerFiles } from '../state/layout.ts';
-import { readTextIfPresent, writeRecord } from '../state/record.ts';
+import { readRecord, readTextIfPresent, writeRecord } from '../state/record.ts';
 import { type ContentFile, hostsHeader, objectFilesOf, resolverOf } from './files.ts';
 import { compileLaunch, type Launch, type LaunchExtras, type MountDetail, type RootFs } from './launch.ts';
 import type { Machine } from './machine.ts';
@@ -15,9 +15,9 @@ import { type BindMount, checkBindSources, type ResolvedMount } from './mounts.t
 import type { Joins } from './namespaces.ts';
 import type { OciSeccomp, OciSpec } from './oci.ts';
 import { type ImageDefaults, userOf } from './program.ts';
-import type { ContainerRecord, EndpointRecord } from './record.ts';
+import { type ContainerRecord, decodeContainerRecord, type EndpointRecord } from './record.ts';
 import { defaultSeccomp, profileFromJson } from './seccomp.ts';
-import { compileSeccomp } from './seccomp-bpf.ts';
+import { storedFilter } from './seccomp-store.ts';
 import { securityOf } from './security.ts';
 import { buildSpec } from './spec.ts';
 import { encodeLaunch } from './steps.ts';
@@ -109,9 +109,6 @@ interface ContainerPlan {
   readonly record: ContainerRecord;
   readonly spec: OciSpec;
   readonly launch: Launch;
-  readonly hosts: string;
-  readonly resolvConf: string;
-  readonly hostname: string;
   readonly contents: readonly ContentFile[];
   readonly warnings: readonly Warning[];
 }
@@ -146,14 +143,11 @@ function planContainer(ctx: Context, input: CreateInput, files: ContainerFiles):
     machine,
   });
   const { log, warnings: logWarnings } = logOf(service, files.log);
-  const launch = compileLaunch(spec, launchExtras(input, files, { spec, network, log }));
+  const launch = compileLaunch(spec, launchExtras(ctx, input, { files, spec, network, log }));
   return {
-    record: recordOf(input, spec, launch),
+    record: recordOf(input, { spec, launch, network }),
     spec,
     launch,
-    hosts: network.hosts,
-    resolvConf: network.resolvConf,
-    hostname: `${network.hostname}\n`,
     contents: objects.contents,
     warnings: [...warnings, ...launch.warnings, ...logWarnings],
   };
@@ -214,16 +208,23 @@ function networkFiles(ctx: Context, input: CreateInput): NetworkFiles {
 }
 
 function borrowedFiles(ctx: Context, { service, id }: CreateInput, donor: string): NetworkFiles {
-  const files = containerFiles(ctx.layout, donor);
-  const hostname = service.hostname || readTextIfPresent(files.hostname)?.trim() || shortId(id);
+  const owner = networkOwner(ctx, donor);
+  const files = containerFiles(ctx.layout, owner?.id ?? donor);
   return {
-    hostname,
+    hostname: service.hostname || owner?.etc.hostname.trim() || shortId(id),
     hosts: '',
     resolvConf: '',
     header: undefined,
     upstream: undefined,
     binds: () => etcBinds(files),
   };
+}
+
+// A lender may itself have borrowed.
+function networkOwner(ctx: Context, id: string): ContainerRecord | undefined {
+  const record = readRecord(containerFiles(ctx.layout, id).record, decodeContainerRecord);
+  const lender = record?.joins.network;
+  return lender === undefined ? record : networkOwner(ctx, lender);
 }
 
 function etcBinds(files: ContainerFiles): BindMount[] {
@@ -245,20 +246,21 @@ function sharedShmOf(
   files: ContainerFiles,
 ): string | undefined {
   const donor = joins?.ipc;
-  if (donor !== undefined) return `${containerFiles(ctx.layout, donor).runDir}/shm`;
-  return service.ipc === 'shareable' ? `${files.runDir}/shm` : undefined;
+  if (donor !== undefined) return containerFiles(ctx.layout, donor).shm;
+  return service.ipc === 'shareable' ? files.shm : undefined;
 }
 
 interface Planned {
+  readonly files: ContainerFiles;
   readonly spec: OciSpec;
   readonly network: NetworkFiles;
   readonly log: LaunchExtras['log'];
 }
 
 function launchExtras(
+  ctx: Context,
   input: CreateInput,
-  files: ContainerFiles,
-  { spec, network, log }: Planned,
+  { files, spec, network, log }: Planned,
 ): LaunchExtras {
   const { service, image, machine } = input;
   const health = healthcheckOf(service, image.config);
@@ -272,7 +274,7 @@ function launchExtras(
     hasCgroupFile: machine.hasCgroupFile,
     user: userOf(service, image.config),
     groups: service.group_add ?? [],
-    ...(spec.linux.seccomp ? { seccomp: compileSeccomp(spec.linux.seccomp) } : {}),
+    ...(spec.linux.seccomp ? { seccomp: storedFilter(ctx, spec.linux.seccomp) } : {}),
     init: service.init ?? false,
     standardInput: input.standardInput ?? (service.stdin_open ? 'open' : 'none'),
     log,
@@ -311,7 +313,13 @@ function mountDetail(mount: ResolvedMount): MountDetail {
   return { ...subpath, ...(fills ? { copyUp: path } : {}) };
 }
 
-function recordOf(input: CreateInput, spec: OciSpec, launch: Launch): ContainerRecord {
+interface Compiled {
+  readonly spec: OciSpec;
+  readonly launch: Launch;
+  readonly network: NetworkFiles;
+}
+
+function recordOf(input: CreateInput, { spec, launch, network }: Compiled): ContainerRecord {
   const { service, image } = input;
   const health = healthcheckOf(service, image.config);
   const stop = stopOf(service, image.config);
@@ -347,6 +355,8 @@ function recordOf(input: CreateInput, spec: OciSpec, launch: Launch): ContainerR
     dependsOn: input.dependsOn ?? '',
     logDriver: logOf(service, '').log.driver,
     cgroups: launch.cgroups,
+    etc: { hosts: network.hosts, resolvConf: network.resolvConf, hostname: `${network.hostname}\n` },
+    sharesIpc: service.ipc === 'shareable',
   };
 }
 
@@ -375,18 +385,10 @@ function writeDirectory(ctx: Context, files: ContainerFiles, plan: ContainerPlan
   // The mode of the upper directory is that of the container's /, whatever the caller's umask.
   chmodSync(files.upper, WALKABLE);
   mkdirSync(files.work, { mode: OWNER_ONLY });
-  writeReadable(files.hosts, plan.hosts);
-  writeReadable(files.resolvConf, plan.resolvConf);
-  writeReadable(files.hostname, plan.hostname);
   writeContents(files, plan.contents);
   writeFileSync(files.config, JSON.stringify(plan.spec), { mode: 0o600 });
   writeFileSync(files.launch, encodeLaunch(plan.launch.program), { mode: 0o600 });
   writeRecord(containerFiles(ctx.layout, plan.record.id).record, plan.record);
-}
-
-function writeReadable(path: string, text: string): void {
-  writeFileSync(path, text);
-  chmodSync(path, 0o644);
 }
 
 function writeContents(files: ContainerFiles, contents: readonly ContentFile[]): void {

@@ -105,6 +105,10 @@ export interface ContainerRecord {
   readonly logDriver: string;
   /** Control groups of the container, to remove and to read counters from. */
   readonly cgroups: readonly string[];
+  /** What /etc/hosts, /etc/resolv.conf and /etc/hostname begin with at each launch; empty when they are borrowed. */
+  readonly etc: { readonly hosts: string; readonly resolvConf: string; readonly hostname: string };
+  /** Others may join its IPC namespace, and its /dev/shm with it. */
+  readonly sharesIpc: boolean;
 }
 
 const ID = /^[0-9a-f]{64}$/;
@@ -137,6 +141,8 @@ export function decodeContainerRecord(value: unknown): ContainerRecord {
     dependsOn: asString(o.dependsOn, 'dependsOn'),
     logDriver: asString(o.logDriver, 'logDriver'),
     cgroups: asArray(o.cgroups, 'cgroups', asString),
+    etc: etc(o.etc),
+    sharesIpc: asBoolean(o.sharesIpc, 'sharesIpc'),
   };
 }
 
@@ -152,6 +158,15 @@ function identity(o: JsonObject) {
     configHash: asString(o.configHash, 'configHash'),
     labels: asDict(o.labels, 'labels', asString),
     image: { name: asString(image.name, 'image.name'), id: asString(image.id, 'image.id') },
+  };
+}
+
+function etc(value: unknown): ContainerRecord['etc'] {
+  const o = asObject(value, 'etc');
+  return {
+    hosts: asString(o.hosts, 'etc.hosts'),
+    resolvConf: asString(o.resolvConf, 'etc.resolvConf'),
+    hostname: asString(o.hostname, 'etc.hostname'),
   };
 }
 

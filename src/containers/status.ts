@@ -1,8 +1,9 @@
 // The state of a container: the shim's status line, checked against its lock and this boot.
+import { existsSync } from 'node:fs';
 import type { Context } from '../state/context.ts';
 import { asArray, asBoolean, asNumber, asObject, asString, type JsonObject } from '../state/decode.ts';
 import { containerFiles } from '../state/layout.ts';
-import { readRecord, readTextIfPresent } from '../state/record.ts';
+import { readRecord } from '../state/record.ts';
 
 /** What the shim writes (shim.h), and `lost`: its shim died without a last word. */
 export type State = 'creating' | 'created' | 'running' | 'paused' | 'restarting' | 'stopped' | 'lost';
@@ -61,7 +62,7 @@ export const UNKNOWN_EXIT_CODE = 255;
 export function readStatus(ctx: Context, id: string): Status {
   const files = containerFiles(ctx.layout, id);
   const status = readRecord(files.status, decodeStatus);
-  if (status === undefined) return withoutStatusFile(id, readTextIfPresent(files.launched) !== undefined);
+  if (status === undefined) return withoutStatusFile(id, existsSync(files.launched));
   if (isFinal(status) || ctx.core.lockIsHeld(files.lock)) return status;
   // The shim may have written its last word and gone between the two looks.
   const again = readRecord(files.status, decodeStatus) ?? status;

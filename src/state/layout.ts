@@ -34,14 +34,17 @@ export interface ContainerFiles {
   readonly log: string;
   readonly upper: string;
   readonly work: string;
+  /** Content of configs and secrets, one file each. */
+  readonly files: string;
+  /** Made by the first mount of the overlay, so there since the first launch. */
+  readonly launched: string;
+  readonly runDir: string;
+  /** Bound to /etc in the container; made anew at each launch. */
   readonly hosts: string;
   readonly resolvConf: string;
   readonly hostname: string;
-  /** Content of configs and secrets, one file each. */
-  readonly files: string;
-  /** Boot id of the last launch; missing before the first one. */
-  readonly launched: string;
-  readonly runDir: string;
+  /** /dev/shm of those who share the IPC namespace. */
+  readonly shm: string;
   readonly lock: string;
   readonly status: string;
   readonly socket: string;
@@ -65,12 +68,13 @@ export function containerFiles(layout: Layout, id: string): ContainerFiles {
     log: `${dir}/log`,
     upper: `${dir}/upper`,
     work: `${dir}/work`,
-    hosts: `${dir}/hosts`,
-    resolvConf: `${dir}/resolv.conf`,
-    hostname: `${dir}/hostname`,
     files: `${dir}/files`,
-    launched: `${dir}/launched`,
+    launched: `${dir}/work/work`,
     runDir,
+    hosts: `${runDir}/hosts`,
+    resolvConf: `${runDir}/resolv.conf`,
+    hostname: `${runDir}/hostname`,
+    shm: `${runDir}/shm`,
     lock: `${runDir}/lock`,
     status: `${runDir}/status`,
     socket: `${runDir}/sock`,
