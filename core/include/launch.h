@@ -27,7 +27,7 @@
 /* clang-format off */
 /*    number  name                signature   phase      what it does */
 #define TSC_STEPS(X) \
-    X(1,  CGROUP_CREATE,     "s",        PREPARE)   /* directory; parents too; what was made is removed at the end */ \
+    X(1,  CGROUP_CREATE,     "s",        PREPARE)   /* directory; parents too; it is removed at the end when empty, so are parents that were made here: give shared parents steps of their own */ \
     X(2,  CGROUP_WRITE,      "ss",       PREPARE)   /* file, value */ \
     X(3,  CGROUP_JOIN,       "s",        PREPARE)   /* directory whose cgroup.procs takes the first process (repeatable: v1) */ \
     X(4,  CGROUP_DEVICES,    "sb",       PREPARE)   /* v2 directory, BPF_PROG_TYPE_CGROUP_DEVICE instructions */ \
@@ -50,7 +50,7 @@
     X(31, MASK,              "s",        LAUNCH)    /* hidden by /dev/null or an empty read-only tmpfs; a missing path is fine */ \
     X(32, READ_ONLY_PATH,    "s",        LAUNCH)    /* remounted read-only; a missing path is fine */ \
     X(33, ROOT_READ_ONLY,    "",         LAUNCH)    \
-    X(34, SYSCTL,            "ss",       LAUNCH)    /* dotted name, value */ \
+    X(34, SYSCTL,            "ss",       LAUNCH)    /* dotted name, value; those of "net." are written by the shim when the gate opens, when all interfaces exist */ \
     X(35, HOSTNAME,          "s",        LAUNCH)    \
     X(36, DOMAINNAME,        "s",        LAUNCH)    \
     X(37, RLIMIT,            "iii",      LAUNCH)    /* RLIMIT_*, soft, hard; -1 is unlimited */ \
@@ -67,13 +67,13 @@
     X(48, STANDARD_INPUT,    "i",        LAUNCH)    /* 0: /dev/null, 1: a pipe that stays open, 2: closed after the first attached client */ \
     X(49, INIT,              "",         LAUNCH)    /* PID 1 is ours: reaps, forwards signals */ \
     X(50, EXEC,              "s*",       LAUNCH)    /* argv; the program is searched in PATH of ENVIRONMENT */ \
-    X(60, LOG,               "ssiii",    SUPERVISE) /* driver ("json-file", "local", "none"), path, max size in bytes or 0, number of files, 1: non-blocking */ \
+    X(60, LOG,               "ssiii",    SUPERVISE) /* driver ("json-file", "local", "journald", "syslog", "none"), path (journald, syslog: the tag), max size in bytes or 0, number of files, 1: non-blocking */ \
     X(61, RESTART,           "siii",     SUPERVISE) /* "no", "always", "unless-stopped", "on-failure"; attempts (0: no limit), fixed delay in ms (-1: back-off), window in ms */ \
     X(62, STOP,              "ii",       SUPERVISE) /* signal, grace in ms */ \
-    X(63, HEALTH,            "iiiiis*",  SUPERVISE) /* interval, timeout, start period, start interval (all ms), retries, argv */ \
+    X(63, HEALTH,            "iiiiis*",  SUPERVISE) /* interval, timeout, start period, start interval (all ms), retries, argv; the first probe comes after the start interval when there is a start period, else after the interval */ \
     X(64, HOSTS,             "sss*",     SUPERVISE) /* hosts file to keep, its fixed first lines, name tables of the networks (see shim.h) */ \
     X(65, LINK,              "ss",       SUPERVISE) /* name in the tables, further name that only this container sees */ \
-    X(66, DNS,               "s*",       SUPERVISE) /* answer on 127.0.0.11 port 53 of the network namespace; upstream servers ("ADDRESS") */
+    X(66, DNS,               "s*",       SUPERVISE) /* answer on 127.0.0.11 port 53 of the network namespace; upstream servers ("ADDRESS" or "ADDRESS#PORT"), asked from the host's network */
 /* clang-format on */
 
 enum tsc_step_op {

@@ -19,21 +19,25 @@
  * and waits; the shim reports "created" and waits for `start`; then EXEC happens and the shim reports "running".
  * Unless --keep is given, the end of the launch connection before `start` undoes everything.
  * When the container has ended for good the shim takes its lines out of the name tables, sends
- * the netfilter message, removes its cgroups, writes the final status and exits. A launch that fails reports state "created" with `error` set,
- * and the shim exits.
+ * the netfilter message, removes its cgroups, writes the final status and exits. A launch that fails reports state "created" with `error` set
+ * (exitCode 127 when the command was not found, 126 when it could not be executed, else 128), and the shim exits. A restart that fails
+ * reports "stopped" with `error` set. SIGTERM and SIGINT to the shim are a `stop`.
  *
  * Launch connection and control socket speak the same lines. Requests:
  *
  *   start                    open the gate
  *   netfilter HEX            a netlink batch that the shim sends to nfnetlink of the host when it ends
- *   stop [SIGNAL GRACE_MS]   no restart any more; signal, then SIGKILL after the grace; answered when stopped
- *   kill SIGNAL              send a signal to the first process; SIGKILL ends every process of the container
+ *   stop [SIGNAL GRACE_MS]   no restart any more; signal (a number), then SIGKILL after the grace (-1: never); answered when stopped
+ *   kill SIGNAL              send a signal to the first process; SIGKILL ends every process of the container, that and
+ *                            the stop signal also mean that no restart is wanted
  *   pause | unpause          freezer
  *   watch                    from now on a `status` line at each change, first the present one
  *   names                    read the name tables and rewrite the hosts file now; answered when done
  *   health                   run the health check now
  *   resize ROWS COLUMNS      of the container's terminal
- *   attach STDIN LOGS        the connection becomes a framed stream; STDIN 1: its input goes to the container
+ *   attach STDIN OUTPUT      the connection becomes a framed stream; STDIN 1: its input goes to the container,
+ *                            OUTPUT 1: it gets what the container prints from now on, 0: only the exit code.
+ *                            A client that takes nothing for two seconds while 1 MiB waits for it is dropped
  *   ping
  *
  * Each is answered by `ok` or `error ERRNO\tSTEP\tPATH`; `status JSON` lines may come in between. The launch connection
@@ -55,7 +59,11 @@
  *   tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--fd SLOT=N]...
  *
  * joins the namespaces that NAMESPACES names, through a pidfd of PID, performs the LAUNCH steps that make sense for one
- * more process, and becomes the terminal or pipe relay of that process; exits with its code (126 not executable, 127 not found).
+ * more process, and becomes the terminal or pipe relay of that process; exits with its code (126 not executable, 127 not found,
+ * 125 when another step failed; the message is on standard error). STANDARD_INPUT other than 0: its standard input is relayed.
+ * --detach: exits with 0 as soon as the process runs, which has /dev/null for all streams.
+ *
+ * TSCOMPOSE_FAIL_STEP=NUMBER[:ERRNO] in the shim's environment makes a launch step fail, for tests.
  */
 #ifndef TSC_SHIM_H
 #define TSC_SHIM_H
