@@ -191,7 +191,7 @@ function timeKey(text: string, now: number): string {
 }
 
 function fromSeconds(seconds: number, fraction: string): string {
-  return sortable(`${new Date(seconds * 1000).toISOString().slice(0, 19)}.${fraction}Z`);
+  return sortable(`${new Date(seconds * 1000).toISOString().slice(0, 19)}.${fraction.padEnd(1, '0')}Z`);
 }
 
 // A time without zone is local time, as in Docker; Date.parse takes a bare date for UTC.
