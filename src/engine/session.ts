@@ -1,4 +1,5 @@
 // One command at work: what its actions share.
+import { mkdirSync } from 'node:fs';
 import type { Project } from '../compose/project.ts';
 import { inspectMachine, type Machine } from '../containers/machine.ts';
 import type { OnEvent } from '../events.ts';
@@ -16,6 +17,7 @@ import {
 import { type BoundPort, closePorts } from '../networks/ports.ts';
 import type { NetworkRecord } from '../networks/record.ts';
 import type { Context } from '../state/context.ts';
+import { networkFiles } from '../state/layout.ts';
 import { Batch } from './batch.ts';
 import type { ProviderVariables } from './injection.ts';
 import type { OneoffOptions } from './oneoff.ts';
@@ -114,7 +116,9 @@ export class Session {
   raised(name: string): Promise<NetworkRecord> {
     const known = this.#raised.get(name);
     if (known !== undefined) return known;
-    const { project, key } = this.world.network(name);
+    const { project, key, id } = this.world.network(name);
+    // Shims watch the directory of the name table from their start on.
+    mkdirSync(networkFiles(this.ctx.layout, id).runDir, { recursive: true, mode: 0o711 });
     const raising = ensureNetwork(this.ctx, { name, project, key });
     this.#raised.set(name, raising);
     return raising;
@@ -122,8 +126,12 @@ export class Session {
 
   /** A network that was just made or removed. */
   setRaised(name: string, network: NetworkRecord | undefined): void {
-    if (network === undefined) this.#raised.delete(name);
-    else this.#raised.set(name, Promise.resolve(network));
+    if (network === undefined) {
+      this.#raised.delete(name);
+      return;
+    }
+    mkdirSync(networkFiles(this.ctx.layout, network.id).runDir, { recursive: true, mode: 0o711 });
+    this.#raised.set(name, Promise.resolve(network));
   }
 
   lease(network: string, request: LeaseRequest): Promise<Lease> {

@@ -1,11 +1,10 @@
 // stop-container and its kin: what is asked of a container's shim.
-import { connect, killLeft } from '../containers/container.ts';
-import type { Control } from '../containers/control.ts';
-import type { ContainerRecord } from '../containers/record.ts';
+import { killLeft } from '../containers/container.ts';
 import { readStatus } from '../containers/status.ts';
 import { signalNumber } from '../containers/units.ts';
 import { ComposeError } from '../errors.ts';
 import type { ActionOf } from '../plan/plan.ts';
+import { withControl } from './control.ts';
 import { runHooks } from './hooks.ts';
 import { forgetTraces } from './remove.ts';
 import type { Session } from './session.ts';
@@ -28,7 +27,7 @@ export async function stopContainer(
   if (action.hooks && state === 'running' && !record.oneoff) {
     await runHooks(session, record, { kind: 'pre_stop', hooks, action, signal });
   }
-  await withControl(session, record, async (control) => {
+  await withControl(ctx, record.id, async (control) => {
     // What is frozen cannot handle a signal.
     if (state === 'paused') await control.unpause();
     // Its ports, names and control groups are free again when the shim itself has gone.
@@ -40,7 +39,7 @@ export async function stopContainer(
 
 export async function killContainer(session: Session, action: ActionOf<'kill-container'>): Promise<void> {
   const record = session.world.container(action.container);
-  await withControl(session, record, (control) => control.kill(signalNumber(action.signal)));
+  await withControl(session.ctx, record.id, (control) => control.kill(signalNumber(action.signal)));
 }
 
 /** Freezes or thaws; ComposeError `container-state` when it is in that state already. */
@@ -55,22 +54,5 @@ export async function pauseContainer(
     const message = `container ${record.name} is ${paused ? 'paused already' : 'not paused'}`;
     throw new ComposeError('container-state', message);
   }
-  await withControl(session, record, (control) => (pause ? control.pause() : control.unpause()));
-}
-
-// A shim that is gone has nothing to be asked: its container has ended.
-async function withControl(
-  { ctx }: Session,
-  { id }: ContainerRecord,
-  ask: (control: Control) => Promise<void>,
-): Promise<void> {
-  let control: Control | undefined;
-  try {
-    control = await connect(ctx, id);
-    await ask(control);
-  } catch (error) {
-    if (!(error instanceof ComposeError && error.code === 'container-not-running')) throw error;
-  } finally {
-    control?.close();
-  }
+  await withControl(session.ctx, record.id, (control) => (pause ? control.pause() : control.unpause()));
 }

@@ -1,10 +1,10 @@
 // wait-container: watching a container until a condition holds, or cannot hold any more.
-import { connect } from '../containers/control.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { readStatus, type Status } from '../containers/status.ts';
 import { ComposeError } from '../errors.ts';
 import type { WaitCondition } from '../plan/plan.ts';
 import type { Context } from '../state/context.ts';
+import { withControl } from './control.ts';
 import { unlessAborted } from './execute.ts';
 
 /** What a status says about a condition: it holds, it never will, or neither yet. */
@@ -69,21 +69,12 @@ async function watchUntil(
   enough: (status: Status) => boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const control = await connect(ctx, record.id).catch((error: unknown) => {
-    // Between reading the status and connecting the shim may have gone: the status then says so.
-    if (error instanceof ComposeError && error.code === 'container-not-running') return undefined;
-    throw error;
-  });
-  if (control === undefined) return;
   const done = new AbortController();
-  try {
-    const watching = control.watch((status) => {
-      if (enough(status)) done.abort();
-    }, done.signal);
-    await unlessAborted(watching, signal, `waiting for ${record.name}`);
-  } finally {
-    control.close();
-  }
+  const look = (status: Status) => {
+    if (enough(status)) done.abort();
+  };
+  const watching = withControl(ctx, record.id, (control) => control.watch(look, done.signal));
+  await unlessAborted(watching, signal, `waiting for ${record.name}`);
 }
 
 function wishOf(condition: WaitCondition): string {

@@ -107,9 +107,9 @@ export class Machine {
   }
 
   /** Takes everything down and checks that nothing is left of it. */
-  async close(project?: Project): Promise<void> {
-    const whole = project ?? this.project({});
-    await this.engine.apply(whole, { kind: 'down', volumes: true, removeOrphans: true, graceMs: 500 });
+  async close(): Promise<void> {
+    const all = await this.engine.recall(this.name);
+    await this.engine.apply(all, { kind: 'down', volumes: true, removeOrphans: true, graceMs: 500 });
     const left = this.leftovers();
     rmSync(this.dir, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left on the machine: ${left.join(', ')}`);

@@ -45,11 +45,17 @@ function leavingContainers(
     ...(goal.removeOrphans ? situation.oneoffsOf(name) : []),
   ]);
   const ids = new Set(own.map(({ id }) => id));
-  const orphans = goal.removeOrphans ? orphansOf(situation).filter(({ id }) => !ids.has(id)) : [];
+  const orphans = goal.removeOrphans ? strangers(situation).filter(({ id }) => !ids.has(id)) : [];
   return [
     ...own.map((container) => ({ container, cause })),
     ...orphans.map((container) => ({ container, cause: 'no service of the project has it' })),
   ];
+}
+
+// Every one-off goes then, also one that runs.
+function strangers(situation: Situation): readonly ObservedContainer[] {
+  const oneoffs = situation.observed.containers.filter(({ oneoff }) => oneoff);
+  return [...new Set([...orphansOf(situation), ...oneoffs])];
 }
 
 function stopProviders(situation: Situation, order: readonly string[]): void {
