@@ -21,7 +21,7 @@ import { storedFilter } from './seccomp-store.ts';
 import { securityOf } from './security.ts';
 import { buildSpec } from './spec.ts';
 import { encodeLaunch } from './steps.ts';
-import { exposedOf, healthcheckOf, logOf, portsOf, restartOf, stopOf } from './supervise.ts';
+import { exposedOf, healthcheckOf, logDriverOf, logOf, portsOf, restartOf, stopOf } from './supervise.ts';
 import type { Warning } from './warning.ts';
 
 /** The image's file system as the images room gives it: overlay layers, or one directory that is used as it is. */
@@ -142,7 +142,12 @@ function planContainer(ctx: Context, input: CreateInput, files: ContainerFiles):
     seccomp: (capabilities) => seccompRules(input, capabilities),
     machine,
   });
-  const { log, warnings: logWarnings } = logOf(service, files.log);
+  const { log, warnings: logWarnings } = logOf(service, {
+    path: files.log,
+    id: input.id,
+    name: input.name,
+    image: image.name,
+  });
   const launch = compileLaunch(spec, launchExtras(ctx, input, { files, spec, network, log }));
   return {
     record: recordOf(input, { spec, launch, network }),
@@ -353,7 +358,7 @@ function recordOf(input: CreateInput, { spec, launch, network }: Compiled): Cont
     ...(health ? { healthcheck: health } : {}),
     restart: restartOf(service),
     dependsOn: input.dependsOn ?? '',
-    logDriver: logOf(service, '').log.driver,
+    logDriver: logDriverOf(service),
     cgroups: launch.cgroups,
     etc: { hosts: network.hosts, resolvConf: network.resolvConf, hostname: `${network.hostname}\n` },
     sharesIpc: service.ipc === 'shareable',

@@ -31,18 +31,13 @@ export interface LogOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The log of a container, oldest entry first. Throws ComposeError `unsupported` for the driver `none`. */
+/** The log of a container, oldest entry first. Throws ComposeError `unsupported` for a driver that keeps none here. */
 export async function* readLogs(
   ctx: Context,
   record: ContainerRecord,
   options: LogOptions = {},
 ): AsyncIterable<LogEntry> {
-  if (record.logDriver === 'none') {
-    throw new ComposeError(
-      'unsupported',
-      `container ${record.name} keeps no log: its logging driver is none`,
-    );
-  }
+  checkReadable(record);
   const now = Date.now();
   const since = options.since === undefined ? '' : timeKey(options.since, now);
   const until = options.until === undefined ? undefined : timeKey(options.until, now);
@@ -57,6 +52,12 @@ export async function* readLogs(
   } finally {
     for (const { fd } of files) closeSync(fd);
   }
+}
+
+function checkReadable({ name, logDriver }: ContainerRecord): void {
+  if (logDriver === 'json-file' || logDriver === 'local') return;
+  const reason = logDriver === 'none' ? 'its output is not kept' : `its output went to ${logDriver}`;
+  throw new ComposeError('unsupported', `container ${name} has no log here: ${reason}`);
 }
 
 interface LogFile {

@@ -97,27 +97,59 @@ function deployRestart(asked: NonNullable<NonNullable<Service['deploy']>['restar
   };
 }
 
-const DRIVERS = ['json-file', 'local', 'none'];
+const DRIVERS = ['json-file', 'local', 'journald', 'syslog', 'none'];
 const LOCAL_MAX_BYTES = 20 * 2 ** 20;
 const LOCAL_FILES = 5;
 
+export interface LogSubject {
+  /** The log file. */
+  readonly path: string;
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+}
+
+export interface LogChoice {
+  readonly log: LogSettings;
+  readonly warnings: readonly Warning[];
+}
+
 /** Where output goes; a driver that is not here keeps a json-file, and says so. */
-export function logOf(
-  service: Service,
-  path: string,
-): { readonly log: LogSettings; readonly warnings: readonly Warning[] } {
-  const { driver: asked = 'json-file', options = {} } = service.logging ?? {};
-  const known = DRIVERS.includes(asked || 'json-file');
-  const driver = known ? asked || 'json-file' : 'json-file';
+export function logOf(service: Service, subject: LogSubject): LogChoice {
+  const { driver: asked = '', options = {} } = service.logging ?? {};
+  const driver = logDriverOf(service);
   const local = driver === 'local';
-  const maxBytes =
-    options['max-size'] === undefined ? (local ? LOCAL_MAX_BYTES : 0) : sizeOf(options['max-size']);
-  const files = options['max-file'] === undefined ? (local ? LOCAL_FILES : 1) : Number(options['max-file']);
+  const toSystem = driver === 'journald' || driver === 'syslog';
   const reason = `the log driver ${asked} is not supported; output is kept as json-file`;
   return {
-    log: { driver, path, maxBytes, files, nonBlocking: options.mode === 'non-blocking' },
-    warnings: known ? [] : [{ attribute: 'logging.driver', reason }],
+    log: {
+      driver,
+      path: toSystem ? tagOf(options.tag ?? '{{.ID}}', subject) : subject.path,
+      maxBytes:
+        options['max-size'] === undefined ? (local ? LOCAL_MAX_BYTES : 0) : sizeOf(options['max-size']),
+      files: options['max-file'] === undefined ? (local ? LOCAL_FILES : 1) : Number(options['max-file']),
+      nonBlocking: options.mode === 'non-blocking',
+    },
+    warnings: asked === '' || asked === driver ? [] : [{ attribute: 'logging.driver', reason }],
   };
+}
+
+/** The driver that is used. */
+export function logDriverOf(service: Service): string {
+  const asked = service.logging?.driver || 'json-file';
+  return DRIVERS.includes(asked) ? asked : 'json-file';
+}
+
+// The fields of Docker's tag templates.
+function tagOf(template: string, { id, name, image }: LogSubject): string {
+  const fields: Readonly<Record<string, string>> = {
+    ID: id.slice(0, 12),
+    FullID: id,
+    Name: name,
+    ImageName: image,
+    DaemonName: 'tscompose',
+  };
+  return template.replace(/\{\{\s*\.(\w+)\s*\}\}/g, (all, field: string) => fields[field] ?? all);
 }
 
 const SUFFIX: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };

@@ -63,27 +63,42 @@ test('restart', () => {
   });
 });
 
-test('logging', () => {
-  const log = (logging: NonNullable<Parameters<typeof service>[0]>['logging']) =>
-    logOf(service(logging ? { logging } : {}), '/log').log;
-  expect(log(undefined)).toEqual({
-    driver: 'json-file',
-    path: '/log',
-    maxBytes: 0,
-    files: 1,
-    nonBlocking: false,
+describe('logging', () => {
+  const subject = { path: '/log', id: 'ab'.repeat(32), name: 'p-web-1', image: 'busybox' };
+  const choice = (logging?: NonNullable<Service['logging']>) =>
+    logOf(service(logging ? { logging } : {}), subject);
+
+  test('is a json-file without limits', () => {
+    expect(choice().log).toEqual({
+      driver: 'json-file',
+      path: '/log',
+      maxBytes: 0,
+      files: 1,
+      nonBlocking: false,
+    });
   });
-  expect(log({ options: { 'max-size': '10m', 'max-file': '3', mode: 'non-blocking' } })).toMatchObject({
-    maxBytes: 10 * 2 ** 20,
-    files: 3,
-    nonBlocking: true,
+  test('has limits and modes', () => {
+    const options = { 'max-size': '10m', 'max-file': '3', mode: 'non-blocking' };
+    expect(choice({ options }).log).toMatchObject({ maxBytes: 10 * 2 ** 20, files: 3, nonBlocking: true });
+    expect(choice({ driver: 'local' }).log).toMatchObject({
+      driver: 'local',
+      maxBytes: 20 * 2 ** 20,
+      files: 5,
+    });
   });
-  expect(log({ driver: 'local' })).toMatchObject({ driver: 'local', maxBytes: 20 * 2 ** 20, files: 5 });
-  const { log: kept, warnings } = logOf(service({ logging: { driver: 'gelf' } }), '/log');
-  expect([kept.driver, warnings.map(({ attribute }) => attribute)]).toEqual([
-    'json-file',
-    ['logging.driver'],
-  ]);
+  test('goes to the system with a tag', () => {
+    expect(choice({ driver: 'syslog' }).log.path).toBe('abababababab');
+    expect(choice({ driver: 'journald', options: { tag: '{{.ImageName}}/{{.Name}}' } }).log.path).toBe(
+      'busybox/p-web-1',
+    );
+  });
+  test('says when a driver is not there', () => {
+    const { log, warnings } = choice({ driver: 'gelf' });
+    expect([log.driver, warnings.map(({ attribute }) => attribute)]).toEqual([
+      'json-file',
+      ['logging.driver'],
+    ]);
+  });
 });
 
 test('stop_signal and stop_grace_period', () => {
