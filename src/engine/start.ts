@@ -11,6 +11,7 @@ import { containerFiles } from '../state/layout.ts';
 import { runHooks } from './hooks.ts';
 import { holdPorts, portOwner, rememberPorts, takePorts } from './ports.ts';
 import { runPreStart } from './pre-start.ts';
+import { forgetTraces } from './remove.ts';
 import type { Session } from './session.ts';
 
 /** Starts a container that exists and does not run; resolves when its program runs and its hooks are through. */
@@ -59,6 +60,11 @@ export async function launch(
       await shim.until('created', signal);
       await beforeStart?.(record);
       await shim.start();
+    } catch (error) {
+      shim.close();
+      // The shim takes back what it knows of; a launch that failed early left more.
+      await forgetTraces(session, record).catch(() => undefined);
+      throw error;
     } finally {
       shim.close();
     }
