@@ -5,7 +5,7 @@ import { joinPath, list, type MapNode, map, type Node, type Source, type Span, s
 
 /** Most values that aliases of one document may expand to, and the deepest nesting. */
 const maxAliased = 500_000;
-export const maxDepth = 1_000;
+export const maxDepth = 200;
 
 /** The state of one document. */
 export interface Assembly {

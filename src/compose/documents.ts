@@ -11,7 +11,7 @@ import { dropMarks, mergeDocuments, removeRepeats } from './merge.ts';
 import { checkModel, fillDefaults } from './model.ts';
 import { resolvePaths } from './paths.ts';
 import { readText } from './read.ts';
-import type { Report } from './report.ts';
+import { makeReport, type Report } from './report.ts';
 import { formatPath, validateDocument } from './schema.ts';
 import { parseSource } from './source.ts';
 import {
@@ -50,6 +50,8 @@ export function parseInput(file: InputFile, report: Report): readonly Node[] {
 /** What loading a set of files depends on, the same for all of one include. */
 export interface Scope {
   readonly report: Report;
+  /** Mistakes in short forms; they are told together with those that the schema finds. */
+  readonly shapes: Report;
   /** Absolute project directory of these files. */
   readonly directory: string;
   /** What their relative paths are joined to. */
@@ -85,6 +87,7 @@ const maxIncludes = 100;
 export function makeScope(options: ScopeOptions): Scope {
   const scope: Scope = {
     ...options,
+    shapes: makeReport(),
     extendedFiles: new Map(),
     extended: new Set(),
     refuseRemote: (path, node) => refuseRemote(path, node),
@@ -155,7 +158,7 @@ function prepare(document: MapNode, scope: Scope): void {
     interpolate(document, { lookup, report: scope.report });
     scope.report.finish();
   }
-  toCanonical(document, scope.report, !scope.interpolate);
+  toCanonical(document, scope.shapes, !scope.interpolate);
 }
 
 function readForExtends(path: string, node: Node | undefined, scope: Scope): MapNode {
@@ -170,6 +173,7 @@ function readForExtends(path: string, node: Node | undefined, scope: Scope): Map
 }
 
 function validate(model: MapNode, file: string, scope: Scope): void {
+  scope.shapes.moveTo(scope.report);
   for (const issue of validateDocument(plain(model))) {
     const node = nodeAt(model, issue.path);
     const at = issue.onKey === true ? keyPositionOf(node) : positionOf(node);

@@ -86,8 +86,15 @@ function putBelow(own: MapNode, found: ReadonlyMap<string, EnvEntry>): void {
     const node: Node = { ...text(entry.value), at: spanAt(entry.at), note: fileNote };
     const present = own.entries.get(name);
     if (present === undefined) own.entries.set(name, node);
-    else own.entries.set(name, { ...present, was: present.was ?? node });
+    else oldest(present).was = node;
   }
+}
+
+/** The first of the values that replaced each other. */
+function oldest(node: Node): Node {
+  let first = node;
+  while (first.was !== undefined) first = first.was;
+  return first;
 }
 
 function spanAt(at: Position): Span {

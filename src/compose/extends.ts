@@ -17,7 +17,7 @@ interface Step {
   readonly service: string;
 }
 
-const maxChain = 500;
+const maxChain = 200;
 
 /** Replaces every service that extends another one by the merged service. */
 export function applyExtends(document: MapNode, file: string, scope: Scope): void {

@@ -18,13 +18,15 @@ export interface Report {
   error(code: ErrorCode, message: string, finding?: Finding): void;
   warn(code: ErrorCode, message: string, finding?: Finding): void;
   add(diagnostic: Diagnostic): void;
+  /** Moves all findings to another report, to be told with those of a later stage. */
+  moveTo(other: Report): void;
   /** Ends a stage: one ComposeError stands for all errors that were collected. */
   finish(): void;
 }
 
 export function makeReport(): Report {
   const warnings: Diagnostic[] = [];
-  let errors: Diagnostic[] = [];
+  const errors: Diagnostic[] = [];
   const seen = new Set<string>();
   const add = (diagnostic: Diagnostic): void => {
     if (diagnostic.severity === 'error') errors.push(diagnostic);
@@ -44,11 +46,12 @@ export function makeReport(): Report {
       if (!seen.has(message)) add(diagnose('warning', code, message, finding));
     },
     add,
+    moveTo: (other) => {
+      for (const finding of [...warnings.splice(0), ...errors.splice(0)]) other.add(finding);
+    },
     finish: () => {
       if (errors.length === 0) return;
-      const found = errors;
-      errors = [];
-      throw toError(found);
+      throw toError(errors.splice(0));
     },
   };
 }

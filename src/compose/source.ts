@@ -1,6 +1,6 @@
 // YAML text → trees with positions. A parser for common YAML does most files; `yaml` does the rest and words errors.
 import { createRequire } from 'node:module';
-import type { ParsedNode, Pair as YamlPair } from 'yaml';
+import type { CST, ParsedNode, Pair as YamlPair } from 'yaml';
 import {
   type Assembly,
   assembleAlias,
@@ -40,33 +40,55 @@ function loadYaml(): typeof import('yaml') {
   return createRequire(import.meta.url)('yaml') as typeof import('yaml');
 }
 
+const options = {
+  schema: 'failsafe',
+  merge: false,
+  uniqueKeys: false,
+  prettyErrors: false,
+  keepSourceTokens: false,
+  logLevel: 'silent',
+} as const;
+
 /** Reads any YAML. */
 export function parseAny(source: Source, report: Report): readonly Node[] {
   const yaml = loadYaml();
-  const documents = yaml.parseAllDocuments(source.text, {
-    schema: 'failsafe',
-    merge: false,
-    uniqueKeys: false,
-    prettyErrors: false,
-    keepSourceTokens: false,
-    logLevel: 'silent',
-  });
-  if ('empty' in documents) return [];
-  const errors = documents.flatMap((document) => document.errors);
-  for (const error of errors.slice(0, 1)) {
+  const tokens = [...new yaml.Parser().parse(source.text)];
+  // The package composes by recursion, and V8 ends the process when an expression is compiled at the end of the stack.
+  const deep = tooDeepToken(tokens);
+  if (deep !== undefined) {
+    const span = { source, start: deep, end: deep + 1 };
+    return [tooDeep(span, beginDocument(source, report))];
+  }
+  const documents = [...new yaml.Composer(options).compose(tokens)];
+  for (const error of documents.flatMap((document) => document.errors).slice(0, 1)) {
     const at = source.position(error.pos[0], error.pos[1]);
     const message = error.message.trim();
-    const isLimit = message.includes('call stack');
-    const told = isLimit
-      ? 'values are nested too deeply'
-      : message.charAt(0).toLowerCase() + message.slice(1);
-    report.error(isLimit ? 'input-limit' : 'yaml-syntax', told, { at });
+    report.error('yaml-syntax', message.charAt(0).toLowerCase() + message.slice(1), { at });
   }
   report.finish();
   return documents.map(({ contents }) =>
     contents === null
       ? scalar(null, 'null')
       : new Walk(yaml, beginDocument(source, report)).node(contents, 0),
+  );
+}
+
+/** Where the first token stands that is nested too deeply. */
+function tooDeepToken(tokens: readonly CST.Token[]): number | undefined {
+  let level: readonly CST.Token[] = tokens;
+  for (let depth = 0; level.length > 0; depth++) {
+    // A document is a level too.
+    if (depth > maxDepth + 1) return level[0]?.offset;
+    level = level.flatMap(childTokens);
+  }
+  return undefined;
+}
+
+function childTokens(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value === undefined ? [] : [token.value];
+  if (!('items' in token)) return [];
+  return token.items.flatMap(({ key, value }) =>
+    [key, value].filter((child) => child !== undefined && child !== null),
   );
 }
 

@@ -70,7 +70,7 @@ export async function runConfig(
   resolveDigest: ResolveDigest,
 ): Promise<number> {
   const options = optionsOf(context, args);
-  const facet = FACETS.find(({ name }) => args.given(name) && args.text(name) !== '' && wanted(args, name));
+  const facet = FACETS.find(({ name }) => wanted(args, name));
   const output = facet
     ? await facet.print({ context, args, options })
     : await printWhole({ context, args, options }, resolveDigest);
@@ -82,7 +82,7 @@ export async function runConfig(
 }
 
 function wanted(args: Arguments, name: string): boolean {
-  return name === 'hash' || name === 'explain' || args.flag(name);
+  return name === 'hash' || name === 'explain' ? Boolean(args.text(name)) : args.flag(name);
 }
 
 function optionsOf(context: CliContext, args: Arguments): LoadOptions {
