@@ -48,7 +48,8 @@ export function buildSpec(input: SpecInput): SpecResult {
   const devices = devicesOf(service, machine);
   const rules = input.seccomp(capabilities.given);
   const spec: OciSpec = {
-    ociVersion: '1.2.0',
+    // The oldest version that has all of what is written here: runtimes refuse newer ones than they know.
+    ociVersion: '1.0.2',
     root: { path: input.rootPath, ...(service.read_only ? { readonly: true } : {}) },
     ...(namespaces.uts === 'own' ? names(service, input.hostname) : {}),
     process: processOf(input, security, capabilities.given),

@@ -1,5 +1,7 @@
 // Health checks, restart policies, logs, stop signals, ports: service over image over default.
+
 import { describe, expect, test } from 'vitest';
+import type { Service } from '../../src/compose/project.ts';
 import {
   exposedOf,
   healthcheckOf,
