@@ -36,6 +36,7 @@
     X(7,  UID_MAP,           "s",        PREPARE)   /* text for /proc/PID/uid_map */ \
     X(8,  GID_MAP,           "s",        PREPARE)   \
     X(9,  TIME_OFFSET,       "sii",      PREPARE)   /* clock ("monotonic", "boottime"), seconds, nanoseconds */ \
+    X(10, HOOK_STATE,        "ss",       PREPARE)   /* the state that hooks read: JSON before and after its "status" and "pid" */ \
     X(20, ROOT_PROPAGATION,  "i",        LAUNCH)    /* MS_* for the mount tree of the new namespace, before all else */ \
     X(21, ROOT_OVERLAY,      "sssss*",   LAUNCH)    /* mount point, upper, work, extra options, lower (top first); empty upper: read-only */ \
     X(22, ROOT_BIND,         "ss",       LAUNCH)    /* mount point, directory that is the root file system */ \
@@ -67,6 +68,15 @@
     X(48, STANDARD_INPUT,    "i",        LAUNCH)    /* 0: /dev/null, 1: a pipe that stays open, 2: closed after the first attached client */ \
     X(49, INIT,              "",         LAUNCH)    /* PID 1 is ours: reaps, forwards signals */ \
     X(50, EXEC,              "s*",       LAUNCH)    /* argv; the program is searched in PATH of ENVIRONMENT */ \
+    X(51, HOOK,              "iisis*",   LAUNCH)    /* TSC_HOOK_*, timeout in ms (0: none), program, number of arguments; these, then its environment */ \
+    X(52, AWAIT_HOOKS,       "",         LAUNCH)    /* until who creates the container has run the hooks of TSC_HOOK_CREATE_RUNTIME */ \
+    X(53, MOVE_ROOT,         "",         LAUNCH)    /* instead of PIVOT_ROOT, which a root file system in the initramfs does not allow */ \
+    X(54, PERSONALITY,       "i",        LAUNCH)    /* of sys/personality.h */ \
+    X(55, MOUNT_ATTRIBUTES,  "siiii",    LAUNCH)    /* path, MOUNT_ATTR_* set and cleared, MS_* propagation, 1: of the mounts below too */ \
+    X(56, BIND_IDMAP,        "ssi",      LAUNCH)    /* of the BIND that follows: text of its uid_map and gid_map, 1: the mounts below too */ \
+    X(57, SCHEDULER,         "iiiiiii",  LAUNCH)    /* SCHED_*, SCHED_FLAG_*, nice, priority; runtime, deadline and period in ns */ \
+    X(58, IO_PRIORITY,       "ii",       LAUNCH)    /* IOPRIO_CLASS_*, level */ \
+    X(59, MOUNT_COPY_UP,     "sssis",    LAUNCH)    /* MOUNT of an empty file system, which takes what it hides */ \
     X(60, LOG,               "ssiii",    SUPERVISE) /* driver ("json-file", "local", "journald", "syslog", "none"), path (journald, syslog: the tag), max size in bytes or 0, number of files, 1: non-blocking */ \
     X(61, RESTART,           "siii",     SUPERVISE) /* "no", "always", "unless-stopped", "on-failure"; attempts (0: no limit), fixed delay in ms (-1: back-off), window in ms */ \
     X(62, STOP,              "ii",       SUPERVISE) /* signal, grace in ms */ \
@@ -90,5 +100,8 @@ enum tsc_bind {
     TSC_BIND_FILE = 8,           /* the source is a file: a missing target is made as one */
     TSC_BIND_OPTIONAL = 16,      /* a missing source is no error */
 };
+
+/* When a HOOK runs, and where: the host's namespaces, or the container's before and after its root is entered. */
+enum tsc_hook { TSC_HOOK_CREATE_RUNTIME, TSC_HOOK_CREATE_CONTAINER, TSC_HOOK_START_CONTAINER };
 
 #endif

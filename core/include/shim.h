@@ -65,6 +65,19 @@
  *
  * TSCOMPOSE_FAIL_STEP=NUMBER[:ERRNO] in the shim's environment makes a launch step fail, for tests.
  */
+/*
+ *   tscompose-shim create --program FILE --gate PATH --report N [--terminal] [--console-socket PATH] [--keyring NAME]
+ *                         [--preserve-fds N] [--start] [--fd SLOT=N]...
+ *   tscompose-shim start --gate PATH --report N
+ *
+ * are the two halves of a launch without supervisor, as the OCI runtime command line has it: `create` performs PREPARE
+ * and LAUNCH up to EXEC and leaves, the first process waits for a connection to the socket PATH and belongs to the
+ * nearest subreaper from then on; `start` connects and returns when EXEC happened. Standard streams are the caller's
+ * own; with TERMINAL its master goes to the console socket. With `--start` create opens the gate itself, relays the terminal
+ * and exits with the code of the process. Descriptor N of --report gets one line of JSON: {"pid":PID,"start":TICKS} or
+ * {"errno":N,"step":"…","path":"…","message":"…"}. `exec` takes --report and --console-socket too, and --inherit: the
+ * standard streams are the caller's own.
+ */
 #ifndef TSC_SHIM_H
 #define TSC_SHIM_H
 

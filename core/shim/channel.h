@@ -11,8 +11,9 @@ enum tsc_sync {
     TSC_SYNC_FAILED,   /* up: a step failed; the error follows */
     TSC_SYNC_CLONED,   /* up: the process exists; value is its pid in the host's namespace */
     TSC_SYNC_TERMINAL, /* up: carries the master of the terminal */
+    TSC_SYNC_HOOKS,    /* up: now the hooks of the runtime may run, waiting for GO */
     TSC_SYNC_READY,    /* up: all steps before EXEC are done, waiting at the gate */
-    TSC_SYNC_GO,       /* down: the gate is open */
+    TSC_SYNC_GO,       /* down: go on */
 };
 
 struct tsc_message {

@@ -205,3 +205,24 @@ int tsc_copy_up(struct tsc_launch *launch, const struct tsc_step *step, struct t
     free(copy.links);
     return error;
 }
+
+int tsc_mount_copy_up(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    const char *path = tsc_step_text(step, 2);
+    /* Opened before, it stays below what is mounted on it. */
+    tsc_auto_fd int from = tsc_root_open(launch, path, O_RDONLY | O_DIRECTORY, 0);
+    int error = tsc_mount(launch, step, reterr);
+    if (error < 0 || from < 0)
+        return error;
+    tsc_auto_fd int to = tsc_root_open(launch, path, O_RDONLY | O_DIRECTORY, 0);
+    struct stat info;
+    struct copy copy = {.target = to};
+    error = to < 0 ? to : fstat(from, &info) < 0 ? -errno : copy_tree(&copy, from, to);
+    if (error == 0)
+        error = copy_metadata(from, to, &info);
+    if (error < 0)
+        tsc_failf(reterr, error, "", "%s/%s", path, copy.path);
+    for (size_t i = 0; i < copy.count; i++)
+        free(copy.links[i].path);
+    free(copy.links);
+    return error;
+}

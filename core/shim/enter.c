@@ -52,13 +52,19 @@ static void close_others(int *kept, size_t count) {
 static void take_standard(const struct tsc_entry *entry) {
     tsc_auto_fd int null = tsc_fd_open("/dev/null", O_RDWR, 0);
     for (int i = 0; i < 3; i++)
-        dup2(entry->standard[i] >= 0 ? entry->standard[i] : null, i);
+        if (entry->standard[i] != i)
+            dup2(entry->standard[i] >= 0 ? entry->standard[i] : null, i);
 }
 
 /* What the shim has open is none of the container's business, not even before exec. */
 static void drop_descriptors(const struct tsc_entry *entry) {
-    int kept[TSC_JOINS_MAX + 4];
+    int kept[TSC_JOINS_MAX + 5 + TSC_KEPT_MAX];
     size_t count = 0;
+    kept[count++] = entry->launch->gate;
+    for (int i = 0; i < entry->launch->kept_count; i++) {
+        tsc_fd_set_cloexec(entry->launch->first_kept + i, false);
+        kept[count++] = entry->launch->first_kept + i;
+    }
     kept[count++] = entry->launch->channel;
     kept[count++] = entry->launch->self;
     kept[count++] = entry->pidfd;
@@ -114,12 +120,17 @@ static int open_sources(struct tsc_launch *launch, struct tsc_error *reterr) {
     launch->sources = malloc((launch->program->count + 1) * sizeof(int));
     if (!launch->sources)
         return tsc_fail(reterr, -ENOMEM, "open sources", "");
-    tsc_program_each(launch->program, TSC_STEP_BIND, step) {
-        int *tree = &launch->sources[step - launch->program->steps];
-        *tree = -1;
-        int error = tsc_bind_source(step, tree, reterr);
+    for (size_t i = 0; i < launch->program->count; i++) {
+        const struct tsc_step *step = &launch->program->steps[i];
+        const struct tsc_step *before = i > 0 && step[-1].op == TSC_STEP_BIND_IDMAP ? step - 1 : NULL;
+        int error = 0;
+        launch->sources[i] = -1;
+        if (step->op == TSC_STEP_BIND)
+            error = tsc_bind_source(step, before, &launch->sources[i], reterr);
+        else if (step->op == TSC_STEP_ROOT_BIND)
+            error = tsc_root_source(step, &launch->sources[i], reterr);
         if (error < 0)
-            return tsc_fail_step(reterr, error, tsc_step_name(TSC_STEP_BIND));
+            return tsc_fail_step(reterr, error, tsc_step_name(step->op));
     }
     return 0;
 }

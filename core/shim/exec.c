@@ -17,6 +17,7 @@
 
 #include "channel.h"
 #include "cleanup.h"
+#include "create.h"
 #include "fd.h"
 #include "syscalls.h"
 
@@ -31,6 +32,8 @@ struct relay {
     bool raw;
     bool ours_ended; /* our standard input */
     bool executed;
+    const char *console; /* who gets the terminal instead of us */
+    int report;          /* who is told the pid once it is executed; 0: nobody */
     struct termios before;
     char buffer[CHUNK];
     char pending[CHUNK]; /* of our input, not yet taken */
@@ -61,14 +64,27 @@ static void take_terminal(struct relay *relay, int master) {
     make_raw(relay);
 }
 
+static void tell_pid(struct relay *relay) {
+    if (relay->report <= 0)
+        return;
+    tsc_report_process(relay->report, relay->process.pid);
+    close(relay->report);
+    relay->report = 0;
+}
+
 /* Returns false when the launch is decided: executed, or failed with the error filled. */
 static int hear(struct relay *relay, struct tsc_error *reterr) {
     struct tsc_message message;
     int fd = -1;
     int got = tsc_channel_receive(relay->process.channel, &message, &fd);
     if (got == 1 && message.kind == TSC_SYNC_TERMINAL && fd >= 0) {
-        take_terminal(relay, fd);
-        return 0;
+        if (!relay->console) {
+            take_terminal(relay, fd);
+            return 0;
+        }
+        int error = tsc_console_send(relay->console, fd, reterr);
+        close(fd);
+        return error;
     }
     if (got == 1 && message.kind == TSC_SYNC_FAILED) {
         *reterr = message.error;
@@ -78,6 +94,7 @@ static int hear(struct relay *relay, struct tsc_error *reterr) {
         relay->executed = true;
         close(relay->process.channel);
         relay->process.channel = -1;
+        tell_pid(relay);
     }
     return 0;
 }
@@ -258,7 +275,7 @@ static int start(struct relay *relay, const struct tsc_exec_options *options, co
         .mode = TSC_MODE_JOIN,
         .fault = options->fault,
         .exec = tsc_program_find(program, TSC_STEP_EXEC, NULL),
-        .no_terminal = options->detach,
+        .no_terminal = options->detach && !options->console,
         .self = -1,
         .root = -1,
     };
@@ -267,8 +284,13 @@ static int start(struct relay *relay, const struct tsc_exec_options *options, co
     struct tsc_entry entry = {.launch = &launch, .standard = {-1, -1, -1}, .pidfd = target, .user_namespace = -1};
     int error = add_joins(&entry, options, program, reterr);
     launch.user_namespace = entry.pidfd_flags & CLONE_NEWUSER;
-    relay->terminal = !options->detach && tsc_program_find(program, TSC_STEP_TERMINAL, NULL);
-    if (error == 0 && !options->detach && !relay->terminal) {
+    bool terminal = !launch.no_terminal && tsc_program_find(program, TSC_STEP_TERMINAL, NULL);
+    relay->console = options->console;
+    relay->report = options->report;
+    relay->terminal = terminal && !options->console;
+    for (int i = 0; options->inherit && !terminal && i < 3; i++)
+        entry.standard[i] = i;
+    if (error == 0 && !options->detach && !options->inherit && !terminal) {
         error = open_pipes(relay, entry.standard, input && tsc_step_integer(input, 0) != 0);
         if (error < 0)
             tsc_fail(reterr, error, "open", "pipes");
@@ -276,9 +298,22 @@ static int start(struct relay *relay, const struct tsc_exec_options *options, co
     if (error == 0)
         error = tsc_enter(&entry, &relay->process, reterr);
     for (int i = 0; i < 3; i++)
-        if (entry.standard[i] >= 0)
+        if (entry.standard[i] > 2)
             close(entry.standard[i]);
     return error;
+}
+
+int tsc_exec_relay(const struct tsc_process *process, int master, int report, struct tsc_error *reterr) {
+    tsc_auto_free struct relay *relay = calloc(1, sizeof(*relay));
+    if (!relay)
+        return tsc_fail(reterr, -ENOMEM, "relay", "");
+    *relay = (struct relay){.process = *process, .input = -1, .outputs = {-1, -1}, .terminal = master >= 0, .report = report};
+    int error = open_signals(relay);
+    if (error < 0)
+        return tsc_fail(reterr, error, "signalfd", "");
+    if (master >= 0)
+        take_terminal(relay, master);
+    return relay_all(relay, reterr);
 }
 
 int tsc_exec_run(const struct tsc_exec_options *options, struct tsc_error *reterr) {

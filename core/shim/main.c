@@ -12,6 +12,7 @@
 
 #include "../include/shim.h"
 #include "cleanup.h"
+#include "create.h"
 #include "exec.h"
 #include "fd.h"
 #include "init.h"
@@ -24,7 +25,11 @@
 
 static const char usage[] =
     "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--fd SLOT=N]... [--relay PROTO,N,ADDRESS,PORT]...\n"
-    "       tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--fd SLOT=N]...\n"
+    "       tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--inherit] [--report N]\n"
+    "                           [--console-socket PATH] [--fd SLOT=N]...\n"
+    "       tscompose-shim create --program FILE --gate PATH --report N [--console-socket PATH] [--keyring NAME]\n"
+    "                             [--preserve-fds N] [--start] [--fd SLOT=N]...\n"
+    "       tscompose-shim start --gate PATH --report N\n"
     "       tscompose-shim --version\n";
 
 static int complain(const struct tsc_error *error) {
@@ -148,8 +153,8 @@ static bool parse_exec(int argc, char *argv[], struct tsc_exec_options *options)
     bool fine = true;
     for (int i = 2; i < argc && fine; i++) {
         const char *name = argv[i];
-        if (strcmp(name, "--detach") == 0) {
-            options->detach = true;
+        if (strcmp(name, "--detach") == 0 || strcmp(name, "--inherit") == 0) {
+            *(name[2] == 'd' ? &options->detach : &options->inherit) = true;
             continue;
         }
         char *value = ++i < argc ? argv[i] : NULL;
@@ -160,6 +165,10 @@ static bool parse_exec(int argc, char *argv[], struct tsc_exec_options *options)
             fine = parse_number(value, &options->pid);
         else if (fine && strcmp(name, "--start") == 0)
             options->start = strtoull(value, NULL, 10);
+        else if (fine && strcmp(name, "--console-socket") == 0)
+            options->console = value;
+        else if (fine && strcmp(name, "--report") == 0)
+            fine = parse_number(value, &options->report);
         else
             fine = fine && strcmp(name, "--fd") == 0 && parse_slot(value, options->slots, &options->slot_count);
     }
@@ -176,8 +185,53 @@ static int exec(int argc, char *argv[]) {
     int code = tsc_exec_run(&options, &error);
     if (code >= 0)
         return code;
-    complain(&error);
+    if (options.report == 0 || tsc_report_error(options.report, &error) < 0)
+        complain(&error);
     return strcmp(error.step, "EXEC") != 0 ? 125 : error.code == ENOENT ? 127 : 126;
+}
+
+static bool parse_create(int argc, char *argv[], struct tsc_create_options *options) {
+    bool fine = true;
+    for (int i = 2; i < argc && fine; i++) {
+        const char *name = argv[i];
+        if (strcmp(name, "--start") == 0) {
+            options->start = true;
+            continue;
+        }
+        char *value = ++i < argc ? argv[i] : NULL;
+        fine = value != NULL;
+        if (fine && strcmp(name, "--program") == 0)
+            options->run.program = value;
+        else if (fine && strcmp(name, "--gate") == 0)
+            options->gate = value;
+        else if (fine && strcmp(name, "--console-socket") == 0)
+            options->console = value;
+        else if (fine && strcmp(name, "--keyring") == 0)
+            options->keyring = value;
+        else if (fine && strcmp(name, "--report") == 0)
+            fine = parse_number(value, &options->report);
+        else if (fine && strcmp(name, "--preserve-fds") == 0)
+            fine = parse_number(value, &options->kept) && options->kept <= TSC_KEPT_MAX;
+        else
+            fine = fine && strcmp(name, "--fd") == 0 &&
+                   parse_slot(value, options->run.slots, &options->run.slot_count);
+    }
+    return fine && options->gate && options->report > 2;
+}
+
+static int create(int argc, char *argv[]) {
+    tsc_auto_free struct tsc_create_options *options = calloc(1, sizeof(*options));
+    struct tsc_error error = {0};
+    bool starts = strcmp(argv[1], "start") == 0;
+    if (!options || !parse_create(argc, argv, options) || !(options->run.program || starts)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    options->run.fault = read_fault();
+    int code = starts ? tsc_start(options->gate, &error) : tsc_create(options, &error);
+    if (code < 0 && tsc_report_error(options->report, &error) < 0)
+        complain(&error);
+    return code < 0 ? 125 : code;
 }
 
 int main(int argc, char *argv[], char *envp[]) {
@@ -192,6 +246,8 @@ int main(int argc, char *argv[], char *envp[]) {
         return run(argc, argv);
     if (argc > 1 && strcmp(argv[1], "exec") == 0)
         return exec(argc, argv);
+    if (argc > 1 && (strcmp(argv[1], "create") == 0 || strcmp(argv[1], "start") == 0))
+        return create(argc, argv);
     fputs(usage, stderr);
     return 2;
 }

@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "cleanup.h"
 #include "fd.h"
+#include "hook.h"
 #include "init.h"
 #include "syscalls.h"
 
@@ -63,6 +65,24 @@ static int set_no_new_privileges(struct tsc_launch *launch, const struct tsc_ste
     return 0;
 }
 
+static int run_hook(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    if (tsc_step_integer(step, 0) != TSC_HOOK_CREATE_CONTAINER)
+        return 0;
+    struct tsc_hook_state state = {.program = launch->program, .status = "creating", .pid = getpid(), .network = -1};
+    return tsc_hook_run(step, &state, reterr);
+}
+
+static int await_hooks(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)step;
+    struct tsc_message message = {.kind = TSC_SYNC_HOOKS};
+    int error = tsc_channel_send(launch->channel, &message, -1);
+    if (error < 0)
+        return tsc_fail(reterr, error, "", "");
+    if (tsc_channel_receive(launch->channel, &message, NULL) != 1 || message.kind != TSC_SYNC_GO)
+        _exit(1);
+    return 0;
+}
+
 /* Done by others: by the shim and the entry (oom score), or at the end (EXEC). */
 static int elsewhere(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
     (void)launch;
@@ -71,7 +91,7 @@ static int elsewhere(struct tsc_launch *launch, const struct tsc_step *step, str
     return 0;
 }
 
-enum { OPERATIONS = TSC_STEP_EXEC + 1, FIRST_LAUNCH = TSC_STEP_ROOT_PROPAGATION };
+enum { OPERATIONS = TSC_STEP_LOG, FIRST_LAUNCH = TSC_STEP_ROOT_PROPAGATION };
 
 struct operation {
     tsc_operation *perform;
@@ -110,6 +130,15 @@ static const struct operation operations[OPERATIONS] = {
     [TSC_STEP_STANDARD_INPUT] = {elsewhere, false},
     [TSC_STEP_INIT] = {keep_init, false},
     [TSC_STEP_EXEC] = {elsewhere, true},
+    [TSC_STEP_HOOK] = {run_hook, false},
+    [TSC_STEP_AWAIT_HOOKS] = {await_hooks, false},
+    [TSC_STEP_MOVE_ROOT] = {tsc_move_root, false},
+    [TSC_STEP_PERSONALITY] = {tsc_personality, true},
+    [TSC_STEP_MOUNT_ATTRIBUTES] = {tsc_mount_attributes, false},
+    [TSC_STEP_BIND_IDMAP] = {elsewhere, false},
+    [TSC_STEP_SCHEDULER] = {tsc_scheduler, true},
+    [TSC_STEP_IO_PRIORITY] = {tsc_io_priority, true},
+    [TSC_STEP_MOUNT_COPY_UP] = {tsc_mount_copy_up, false},
 };
 
 int tsc_fault_of(const struct tsc_fault *fault, uint32_t op, struct tsc_error *reterr) {
@@ -140,7 +169,23 @@ static int perform_steps(struct tsc_launch *launch, struct tsc_error *reterr) {
 
 /* --- EXEC --- */
 
-static int pass_gate(const struct tsc_launch *launch, struct tsc_error *reterr) {
+/* Who creates the container leaves after READY; from then on nobody's end may take the process along. */
+static int pass_socket(struct tsc_launch *launch, struct tsc_error *reterr) {
+    launch->orphan = true;
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    int error = tsc_channel_send(launch->channel, &(struct tsc_message){.kind = TSC_SYNC_READY}, -1);
+    if (error < 0)
+        return tsc_fail(reterr, error, "gate", "");
+    close(launch->channel);
+    do
+        launch->channel = accept4(launch->gate, NULL, NULL, SOCK_CLOEXEC);
+    while (launch->channel < 0 && (errno == EINTR || errno == ECONNABORTED));
+    return launch->channel < 0 ? tsc_fail(reterr, -errno, "gate", "") : 0;
+}
+
+static int pass_gate(struct tsc_launch *launch, struct tsc_error *reterr) {
+    if (launch->gate > 0)
+        return pass_socket(launch, reterr);
     struct tsc_message message = {.kind = TSC_SYNC_READY};
     int error = tsc_channel_send(launch->channel, &message, -1);
     if (error < 0)
@@ -171,7 +216,9 @@ static int restrict_process(const struct tsc_launch *launch, struct tsc_error *r
     int error = 0;
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, which is given up afterwards. */
     if (launch->seccomp && !launch->no_new_privileges) {
-        error = tsc_seccomp_apply(launch->seccomp, reterr);
+        error = tsc_capabilities_raise(reterr);
+        if (error == 0)
+            error = tsc_seccomp_apply(launch->seccomp, reterr);
         if (error < 0)
             return tsc_fail(reterr, error, seccomp, "");
     }
@@ -246,14 +293,53 @@ int tsc_exec_search(char *const arguments[], char *const environment[]) {
     }
 }
 
+static int is_program(const char *path) {
+    struct stat info;
+    if (stat(path, &info) < 0 || access(path, X_OK) < 0)
+        return -errno;
+    return S_ISREG(info.st_mode) ? 0 : -EACCES;
+}
+
+/* So that a command that does not exist is told at creation, as other runtimes do it. */
+static int find_program(const struct tsc_launch *launch, struct tsc_error *reterr) {
+    const char *name = launch->exec->count > launch->exec_first ? tsc_step_text(launch->exec, launch->exec_first) : "";
+    const char *path = DEFAULT_PATH;
+    int error = -ENOENT;
+    if (strchr(name, '/'))
+        return *name == '/' && (error = is_program(name)) < 0 ? tsc_fail(reterr, error, "EXEC", name) : 0;
+    for (uint32_t i = 0; launch->environment && i < launch->environment->count; i++)
+        if (strncmp(tsc_step_text(launch->environment, i), "PATH=", 5) == 0)
+            path = tsc_step_text(launch->environment, i) + 5;
+    for (size_t length; *name; path += length + 1) {
+        char candidate[PATH_MAX];
+        length = strcspn(path, ":");
+        int written = snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)length, path, name);
+        int found = written < (int)sizeof(candidate) && *path == '/' ? is_program(candidate) : -ENOENT;
+        /* What a relative entry holds is known in the working directory only. */
+        if (found == 0 || (length > 0 && *path != '/'))
+            return 0;
+        error = found == -EACCES ? found : error;
+        if (path[length] == '\0')
+            break;
+    }
+    return tsc_fail(reterr, error, "EXEC", name);
+}
+
 /* The container ends with the shim. A change of credentials forgets that, so it is said once more after it. */
 static void tie_to_shim(const struct tsc_launch *launch) {
     if (launch->mode == TSC_MODE_JOIN && launch->exec->op == TSC_STEP_EXEC)
         return; /* an exec may outlive the command that started it, as in Docker */
+    if (launch->orphan)
+        return;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     struct pollfd shim = {.fd = launch->channel, .events = 0};
     if (poll(&shim, 1, 0) > 0 && shim.revents & POLLHUP)
         _exit(1);
+}
+
+static int run_start_hooks(const struct tsc_launch *launch, struct tsc_error *reterr) {
+    struct tsc_hook_state state = {.program = launch->program, .status = "created", .pid = getpid(), .network = -1};
+    return launch->mode == TSC_MODE_FIRST ? tsc_hooks_run(TSC_HOOK_START_CONTAINER, &state, reterr) : 0;
 }
 
 static int execute(struct tsc_launch *launch, struct tsc_error *reterr) {
@@ -265,7 +351,9 @@ static int execute(struct tsc_launch *launch, struct tsc_error *reterr) {
     if (!arguments[0])
         return tsc_fail(reterr, -EINVAL, name, "");
     umask(launch->umask);
-    int error = enter_directory(launch, reterr);
+    int error = run_start_hooks(launch, reterr);
+    if (error == 0)
+        error = enter_directory(launch, reterr);
     if (error == 0)
         error = restrict_process(launch, reterr);
     if (error < 0)
@@ -313,6 +401,8 @@ int tsc_perform(struct tsc_launch *launch, struct tsc_error *reterr) {
     if (error < 0)
         return error;
     error = perform_steps(launch, reterr);
+    if (error == 0 && launch->gate > 0)
+        error = find_program(launch, reterr);
     if (error == 0 && launch->gated)
         error = pass_gate(launch, reterr);
     if (error == 0)

@@ -159,9 +159,25 @@ int tsc_root_bind(struct tsc_launch *launch, const struct tsc_step *step, struct
     int error = prepare_mount_point(path);
     if (error < 0)
         return tsc_fail(reterr, error, "", path);
-    if (mount(tsc_step_text(step, 1), path, NULL, MS_BIND | MS_REC, NULL) < 0)
-        return tsc_fail(reterr, -errno, "", tsc_step_text(step, 1));
-    return take_root(launch, path, reterr);
+    tsc_auto_fd int tree = tsc_take_fd(&launch->sources[step - launch->program->steps]);
+    tsc_auto_fd int target = tsc_fd_open(path, O_PATH | O_DIRECTORY, 0);
+    if (target < 0 || tsc_sys_move_mount(tree, "", target, "", MOVE_FLAGS) < 0)
+        return tsc_fail(reterr, target < 0 ? target : -errno, "", path);
+    close(launch->root);
+    launch->root = tsc_take_fd(&tree);
+    return 0;
+}
+
+/* A slave: what the host mounts there later still arrives, as far as the container wants that. */
+int tsc_root_source(const struct tsc_step *step, int *ret_tree, struct tsc_error *reterr) {
+    const char *path = tsc_step_text(step, 1);
+    unsigned flags = TSC_OPEN_TREE_CLONE | TSC_OPEN_TREE_CLOEXEC | TSC_AT_RECURSIVE;
+    tsc_auto_fd int tree = tsc_sys_open_tree(AT_FDCWD, path, flags);
+    struct tsc_mount_attr slave = {.propagation = MS_SLAVE};
+    if (tree < 0 || tsc_sys_mount_setattr(tree, "", AT_EMPTY_PATH | TSC_AT_RECURSIVE, &slave) < 0)
+        return tsc_fail(reterr, -errno, "", path);
+    *ret_tree = tsc_take_fd(&tree);
+    return 0;
 }
 
 static uint64_t attributes_of(unsigned long flags) {
@@ -226,7 +242,17 @@ static int open_source(const struct tsc_step *step) {
     return below;
 }
 
-int tsc_bind_source(const struct tsc_step *step, int *ret_tree, struct tsc_error *reterr) {
+static int map_ids(int tree, const struct tsc_step *idmap, struct tsc_error *reterr) {
+    tsc_auto_fd int namespace = -1;
+    int error = tsc_idmap_open(tsc_step_text(idmap, 0), tsc_step_text(idmap, 1), &namespace, reterr);
+    if (error < 0)
+        return error;
+    struct tsc_mount_attr attributes = {.attr_set = TSC_MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)namespace};
+    error = set_attributes(tree, tsc_step_integer(idmap, 2) ? TSC_AT_RECURSIVE : 0, attributes);
+    return error < 0 ? tsc_fail(reterr, error, "", "idmap") : 0;
+}
+
+int tsc_bind_source(const struct tsc_step *step, const struct tsc_step *idmap, int *ret_tree, struct tsc_error *reterr) {
     const char *source = tsc_step_text(step, 0);
     int64_t options = tsc_step_integer(step, 5);
     tsc_auto_fd int fd = open_source(step);
@@ -245,6 +271,9 @@ int tsc_bind_source(const struct tsc_step *step, int *ret_tree, struct tsc_error
     int error = decorate(tree, step);
     if (error < 0)
         return tsc_fail(reterr, error, "", source);
+    error = idmap ? map_ids(tree, idmap, reterr) : 0;
+    if (error < 0)
+        return error;
     *ret_tree = tsc_take_fd(&tree);
     return 0;
 }
@@ -283,6 +312,25 @@ int tsc_pivot_root(struct tsc_launch *launch, const struct tsc_step *step, struc
     if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return tsc_fail(reterr, -errno, "", "/");
     return 0;
+}
+
+int tsc_move_root(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)step;
+    if (fchdir(launch->root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+        return tsc_fail(reterr, -errno, "", "/");
+    return 0;
+}
+
+int tsc_mount_attributes(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    const char *path = tsc_step_text(step, 0);
+    struct tsc_mount_attr attributes = {
+        .attr_set = (uint64_t)tsc_step_integer(step, 1),
+        .attr_clr = (uint64_t)tsc_step_integer(step, 2),
+        .propagation = (uint64_t)tsc_step_integer(step, 3),
+    };
+    tsc_auto_fd int target = tsc_root_open(launch, path, O_PATH, 0);
+    int error = target < 0 ? target : set_attributes(target, tsc_step_integer(step, 4) ? TSC_AT_RECURSIVE : 0, attributes);
+    return error < 0 ? tsc_fail(reterr, error, "", path) : 0;
 }
 
 static int mask_file(const struct tsc_launch *launch, int target) {

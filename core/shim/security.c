@@ -239,6 +239,14 @@ static int raise_ambient(uint64_t wanted) {
     return 0;
 }
 
+int tsc_capabilities_raise(struct tsc_error *reterr) {
+    uint64_t have = 0;
+    int error = get_permitted(&have);
+    if (error == 0)
+        error = set_capabilities(have, have, 0);
+    return error < 0 ? tsc_fail(reterr, error, "", "effective") : 0;
+}
+
 int tsc_capabilities_apply(const struct tsc_step *step, struct tsc_error *reterr) {
     uint64_t have = 0;
     int error = get_permitted(&have);

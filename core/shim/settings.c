@@ -3,7 +3,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -85,4 +87,43 @@ int tsc_lsm_label(struct tsc_launch *launch, const struct tsc_step *step, struct
     if (error == -ENOENT)
         error = tsc_file_write(launch->proc, "self/attr/exec", text);
     return error < 0 ? tsc_fail(reterr, error, "", label) : 0;
+}
+
+int tsc_personality(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)launch;
+    return personality((unsigned long)tsc_step_integer(step, 0)) < 0 ? tsc_fail(reterr, -errno, "", "") : 0;
+}
+
+/* struct sched_attr of linux/sched/types.h, which contradicts the C library's own headers. */
+struct scheduling {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime;
+    uint64_t deadline;
+    uint64_t period;
+};
+
+int tsc_scheduler(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)launch;
+    struct scheduling wanted = {
+        .size = sizeof(wanted),
+        .policy = (uint32_t)tsc_step_integer(step, 0),
+        .flags = (uint64_t)tsc_step_integer(step, 1),
+        .nice = (int32_t)tsc_step_integer(step, 2),
+        .priority = (uint32_t)tsc_step_integer(step, 3),
+        .runtime = (uint64_t)tsc_step_integer(step, 4),
+        .deadline = (uint64_t)tsc_step_integer(step, 5),
+        .period = (uint64_t)tsc_step_integer(step, 6),
+    };
+    return syscall(SYS_sched_setattr, 0, &wanted, 0) < 0 ? tsc_fail(reterr, -errno, "", "") : 0;
+}
+
+int tsc_io_priority(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)launch;
+    enum { WHO_PROCESS = 1, CLASS_SHIFT = 13 };
+    int value = (int)tsc_step_integer(step, 0) << CLASS_SHIFT | (int)tsc_step_integer(step, 1);
+    return syscall(SYS_ioprio_set, WHO_PROCESS, 0, value) < 0 ? tsc_fail(reterr, -errno, "", "") : 0;
 }
