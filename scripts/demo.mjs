@@ -84,6 +84,7 @@ async function show(env, port, stateDir) {
   await request(port, 2);
   explain(`Scale: ${REPLICAS} replicas of the app, found by name`);
   await tscompose(env, 'scale', `app=${REPLICAS}`);
+  await tscompose(env, 'start', '--wait');
   const answered = await request(port, 2 * REPLICAS);
   if (answered.size !== REPLICAS) throw new Error(`${answered.size} of ${REPLICAS} replicas answered`);
   explain('Down');

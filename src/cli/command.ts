@@ -60,6 +60,8 @@ export interface GlobalFlags {
 export interface ProjectOptions {
   /** Services named on the command line; their own profiles become active. */
   readonly services?: readonly string[];
+  /** Only what finds containers that exist matters: the env files of services are not read. */
+  readonly existing?: boolean;
 }
 
 /** Everything a command may touch. */

@@ -59,9 +59,9 @@ async function openState(global: GlobalFlags): Promise<Context> {
   return { layout, core: openCore() };
 }
 
-async function load(global: GlobalFlags, { services = [] }: ProjectOptions): Promise<Project> {
+async function load(global: GlobalFlags, options: ProjectOptions): Promise<Project> {
   const { loadFromFiles } = await import('./load.ts');
-  const { project, warnings } = await loadFromFiles(global, services);
+  const { project, warnings } = await loadFromFiles(global, options);
   if (warnings.length > 0) {
     const { renderFindings } = await import('./failure.ts');
     writeAll(2, await renderFindings(warnings, wantsColours(global, 'stderr')));

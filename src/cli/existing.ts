@@ -14,7 +14,7 @@ export async function existingProject(context: CliContext, services: readonly st
   if (projectName !== undefined && files.length === 0) return recalled(context, projectName, services);
   const named = process.env.COMPOSE_PROJECT_NAME;
   try {
-    const project = await context.loadProject({ services });
+    const project = await context.loadProject({ services, existing: true });
     checkServices(project, services);
     return project;
   } catch (error) {

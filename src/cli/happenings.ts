@@ -34,8 +34,10 @@ function healthChanges(before: Status, after: Status): readonly Happening[] {
 
 function endChanges(before: Status, after: Status): readonly Happening[] {
   const ended = after.state === 'stopped' || after.state === 'restarting' || after.state === 'lost';
-  const isNew = after.finishedAt !== before.finishedAt || (after.state === 'lost' && before.state !== 'lost');
-  if (!ended || !isNew) return finalStop(before, after);
+  const isLost = after.state === 'lost' && before.state !== 'lost';
+  // Without a time of its end the container is just being removed.
+  const isNew = after.finishedAt !== before.finishedAt && after.finishedAt !== '';
+  if (!ended || !(isNew || isLost)) return finalStop(before, after);
   const oom: readonly Happening[] = after.oomKilled && !before.oomKilled ? [{ kind: 'oom' }] : [];
   const die: Happening = { kind: 'die', exitCode: after.exitCode, willRestart: after.state === 'restarting' };
   const stop: readonly Happening[] = after.stopRequested ? [{ kind: 'stop' }] : [];

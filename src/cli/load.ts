@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Loaded, LoadOptions } from '../compose/load.ts';
 import type { Project } from '../compose/project.ts';
-import type { GlobalFlags } from './command.ts';
+import type { GlobalFlags, ProjectOptions } from './command.ts';
 
 /** Options for the loader; environment variables that mean the same as a flag are the loader's business. */
 export function loadOptions(global: GlobalFlags): LoadOptions {
@@ -22,9 +22,12 @@ export function loadOptions(global: GlobalFlags): LoadOptions {
 }
 
 /** Loads the project, with the profiles of those services on that the command line names. */
-export async function loadFromFiles(global: GlobalFlags, services: readonly string[]): Promise<Loaded> {
+export async function loadFromFiles(
+  global: GlobalFlags,
+  { services = [], existing = false }: ProjectOptions,
+): Promise<Loaded> {
   const { loadProject } = await import('../compose/load.ts');
-  const { project, warnings } = loadProject(loadOptions(global));
+  const { project, warnings } = loadProject({ ...loadOptions(global), resolveEnv: !existing });
   return { project: enableNamed(project, services), warnings };
 }
 

@@ -40,10 +40,17 @@ const SILENT: Progress = {
 
 type Line = (phrase: Phrase, step: Step, message: string | undefined) => string;
 
+/** What several actions say of one subject is said once. */
 function lines(context: CliContext, line: Line): Progress {
+  const last = new Map<string, string>();
   return {
     ...SILENT,
-    update: (action, step, message) => context.err(`${line(phraseOf(action), step, message)}\n`),
+    update: (action, step, message) => {
+      const phrase = phraseOf(action);
+      const text = line(phrase, step, message);
+      if (last.get(phrase.subject) !== text) context.err(`${text}\n`);
+      last.set(phrase.subject, text);
+    },
   };
 }
 
