@@ -15,8 +15,6 @@ import { type ContainerRecord, decodeContainerRecord } from './record.ts';
 import { readStatus, type State, type Status } from './status.ts';
 
 export { type Control, connect } from './control.ts';
-export { createContainer, newContainerId, shortId } from './create.ts';
-export { compileExec, execCaptured, execDetached, runExec } from './exec.ts';
 export { dockerState, isAlive, readStatus } from './status.ts';
 
 /** A host port that the shim relays from: a bound socket, and where it leads in the container's network. */

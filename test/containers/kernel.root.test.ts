@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect, execCaptured, removeContainer } from '../../src/containers/container.ts';
+import { connect, launchContainer, removeContainer } from '../../src/containers/container.ts';
+import { execCaptured } from '../../src/containers/exec.ts';
 import type { BindMount, VolumeMount } from '../../src/containers/mounts.ts';
 import { missing, Room } from './room.ts';
 
@@ -439,7 +440,6 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
       command: ['/bin/sh', '-c', 'echo x >> /count; wc -l < /count'],
     });
     await launch.until('stopped');
-    const { launchContainer } = await import('../../src/containers/container.ts');
     const again = launchContainer(room.ctx, record);
     await again.until('created');
     await again.start();
@@ -450,7 +450,6 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
 
   test('leaves nothing when the launch is given up before start', async () => {
     const { record } = room.create({ command: ['/bin/true'] });
-    const { launchContainer } = await import('../../src/containers/container.ts');
     const launch = launchContainer(room.ctx, record);
     await launch.until('created');
     launch.close();

@@ -6,15 +6,13 @@ import { join } from 'node:path';
 import { openCore } from '../../core/index.ts';
 import type { Project, Service } from '../../src/compose/project.ts';
 import {
-  createContainer,
   type Launch,
   launchContainer,
   listContainers,
-  newContainerId,
   readStatus,
   removeContainer,
 } from '../../src/containers/container.ts';
-import type { CreateInput } from '../../src/containers/create.ts';
+import { type CreateInput, createContainer, newContainerId } from '../../src/containers/create.ts';
 import { readLogs } from '../../src/containers/logs.ts';
 import { inspectMachine, type Machine } from '../../src/containers/machine.ts';
 import type { ContainerRecord } from '../../src/containers/record.ts';
