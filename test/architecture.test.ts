@@ -11,6 +11,8 @@ interface Import {
   /** The same for files, the bare name for packages. */
   readonly to: string;
   readonly typesOnly: boolean;
+  /** Loaded when it is asked for. */
+  readonly isDynamic: boolean;
 }
 
 /** What a room may import at run time; types may come from further rooms. */
@@ -96,6 +98,7 @@ function importsOf(file: string): readonly Import[] {
   return [...text.matchAll(statement)].map(([, type, names = '', fixed, dynamic]) => ({
     from: file,
     to: targetOf(file, fixed ?? dynamic ?? ''),
+    isDynamic: dynamic !== undefined,
     typesOnly: type !== undefined || (names.startsWith('{') && everyNameIsAType(names)),
   }));
 }
@@ -188,18 +191,12 @@ describe('start-up', () => {
     const visit = (file: string): void => {
       if (seen.has(file)) return;
       seen.add(file);
-      for (const { from, to, typesOnly } of imports) {
-        if (from === file && !typesOnly && (followDynamic || isStatic(from, to))) visit(to);
+      for (const { from, to, typesOnly, isDynamic } of imports) {
+        if (from === file && !typesOnly && (followDynamic || !isDynamic)) visit(to);
       }
     };
     visit(start);
     return seen;
-  }
-
-  function isStatic(from: string, to: string): boolean {
-    const text = readFileSync(join(ROOT, from), 'utf8');
-    const name = to.split('/').at(-1) ?? to;
-    return new RegExp(`from\\s*['"][^'"]*${name.replaceAll('.', '\\.')}['"]`).test(text);
   }
 
   it('loads no package and no room but the command line', () => {

@@ -1,6 +1,7 @@
 // What the machine can do: tests that need more are skipped, and their name says why.
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { homedir } from 'node:os';
 
 export const isRoot = process.getuid?.() === 0;
 
@@ -26,4 +27,10 @@ export function freePort(): Promise<number> {
       });
     });
   });
+}
+
+/** Containers on `image: host` see no home directories: a Node that lives in one has to be named to the examples. */
+export function nodeForContainers(): Readonly<Record<string, string>> {
+  const isHidden = [homedir(), '/root', '/home'].some((dir) => process.execPath.startsWith(`${dir}/`));
+  return isHidden ? { NODE: process.execPath } : {};
 }
