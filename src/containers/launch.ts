@@ -3,9 +3,11 @@ import { capabilityMask } from './capabilities.ts';
 import { type CgroupLayout, type CgroupPlan, type Controller, planCgroups } from './cgroup.ts';
 import { deviceProgram } from './device-bpf.ts';
 import { DEVICE_LINKS } from './devices.ts';
-import { type MountFlags, parseMountOptions } from './mount-options.ts';
-import type { OciDeviceRule, OciMount, OciNamespaceType, OciProcess, OciSpec } from './oci.ts';
+import { hookSteps, hooksBeforePivot } from './hooks.ts';
+import { type MountFlags, mountAttributes, parseMountOptions } from './mount-options.ts';
+import type { OciDeviceRule, OciIdMapping, OciMount, OciNamespaceType, OciProcess, OciSpec } from './oci.ts';
 import type { HealthRecord, RestartRecord } from './record.ts';
+import { schedulingSteps } from './scheduling.ts';
 import { type LaunchProgram, type Step, step } from './steps.ts';
 import type { Warning } from './warning.ts';
 
@@ -52,6 +54,10 @@ export interface LaunchExtras {
   readonly stopGraceMs: number;
   readonly healthcheck?: HealthRecord;
   readonly names?: NameSettings;
+  /** For the state that hooks read; needed when there are hooks. */
+  readonly bundle?: { readonly id: string; readonly path: string };
+  /** The root file system is in the initramfs, where pivot_root(2) is impossible. */
+  readonly moveRoot?: boolean;
 }
 
 export interface LogSettings {
@@ -95,9 +101,11 @@ export function compileLaunch(spec: OciSpec, extras: LaunchExtras): Launch {
     ...namespaceSteps(spec),
     ...rootSteps(spec, extras),
     ...mountSteps(spec, extras),
-    step('PIVOT_ROOT'),
+    ...hookSteps(spec, extras.bundle),
+    ...hooksBeforePivot(spec),
+    step(extras.moveRoot ? 'MOVE_ROOT' : 'PIVOT_ROOT'),
     ...sealSteps(spec),
-    ...processSteps(spec.process, extras),
+    ...processSteps(spec, extras),
     ...superviseSteps(extras),
   ];
   return { program, cgroups: cgroups.create, warnings: cgroups.warnings };
@@ -144,19 +152,25 @@ export const NAMESPACE_FLAGS: Readonly<Record<OciNamespaceType, number>> = {
 function namespaceSteps({ linux }: OciSpec): Step[] {
   const made = linux.namespaces.filter(({ path }) => path === undefined);
   const joined = linux.namespaces.filter(({ path }) => path !== undefined);
-  const map = (mappings: OciSpec['linux']['uidMappings']) =>
-    (mappings ?? []).map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('');
   return [
     step(
       'NAMESPACES',
       made.reduce((flags, { type }) => flags + NAMESPACE_FLAGS[type], 0),
     ),
     ...joined.map(({ type }) => step('JOIN_NAMESPACE', NAMESPACE_FLAGS[type], type)),
-    ...(linux.uidMappings?.length ? [step('UID_MAP', map(linux.uidMappings))] : []),
-    ...(linux.gidMappings?.length ? [step('GID_MAP', map(linux.gidMappings))] : []),
+    ...(linux.uidMappings?.length ? [step('UID_MAP', mapText(linux.uidMappings))] : []),
+    ...(linux.gidMappings?.length ? [step('GID_MAP', mapText(linux.gidMappings))] : []),
+    ...Object.entries(linux.timeOffsets ?? {}).map(([clock, { secs = 0, nanosecs = 0 }]) =>
+      step('TIME_OFFSET', clock, secs, nanosecs),
+    ),
   ];
 }
 
+function mapText(mappings: readonly OciIdMapping[]): string {
+  return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('');
+}
+
+const MOUNT_ATTR_RDONLY = 0x1;
 const MS_RDONLY = 0x1;
 const MS_NOSUID = 0x2;
 const MS_NODEV = 0x4;
@@ -203,10 +217,22 @@ function mountSteps(spec: OciSpec, extras: LaunchExtras): Step[] {
   const compile = (mount: OciMount) => compileMount(mount, spec, extras);
   return [
     ...before.flatMap(compile),
-    ...deviceSteps(spec),
+    ...(isBound(before.at(-1)) ? [] : deviceSteps(spec)),
     ...imageMasks(extras, spec.mounts),
     ...after.flatMap(compile),
+    ...spec.mounts.flatMap(sealMount),
   ];
+}
+
+// Somebody else's /dev is left as it is.
+function isBound(mount: OciMount | undefined): boolean {
+  return mount !== undefined && (mount.type === 'bind' || parseMountOptions(mount.options ?? []).bind);
+}
+
+// A tmpfs takes mount points until all mounts are there.
+function sealMount({ type, destination, options = [] }: OciMount): Step[] {
+  const isSealed = type === 'tmpfs' && options.includes('ro');
+  return isSealed ? [step('MOUNT_ATTRIBUTES', destination, MOUNT_ATTR_RDONLY, 0, 0, 0)] : [];
 }
 
 function deviceSteps({ linux }: OciSpec): Step[] {
@@ -223,15 +249,47 @@ function compileMount(mount: OciMount, spec: OciSpec, extras: LaunchExtras): Ste
   const { type = 'none', source = type, destination } = mount;
   const parsed = parseMountOptions(mount.options ?? []);
   if (type === 'cgroup') return cgroupMount(destination, parsed, spec, extras.cgroups);
-  if (!parsed.bind) return [step('MOUNT', type, source, destination, parsed.flags, parsed.data)];
-  return [bindStep(source, destination, parsed, extras.mounts[destination] ?? {})];
+  const bind = parsed.bind || type === 'bind';
+  if (bind && parsed.remount) return remount(destination, parsed);
+  const made = bind
+    ? [...idmapSteps(mount, parsed, spec), bindStep(source, destination, parsed, extras.mounts[destination])]
+    : mountStep(mount, source, parsed);
+  return [...made, ...attributeSteps(destination, parsed, bind)];
+}
+
+function mountStep({ type = 'none', destination }: OciMount, source: string, parsed: MountFlags): Step[] {
+  const flags = type === 'tmpfs' ? parsed.flags & ~MS_RDONLY : parsed.flags;
+  const name = parsed.copyUp && type === 'tmpfs' ? 'MOUNT_COPY_UP' : 'MOUNT';
+  return [step(name, type, source, destination, flags, parsed.data)];
+}
+
+function remount(destination: string, { flags }: MountFlags): Step[] {
+  const { set, clear } = mountAttributes(flags);
+  return [step('MOUNT_ATTRIBUTES', destination, set, clear, 0, 0)];
+}
+
+function idmapSteps(mount: OciMount, { idmap }: MountFlags, { linux }: OciSpec): Step[] {
+  const uid = mount.uidMappings ?? linux.uidMappings ?? [];
+  const gid = mount.gidMappings ?? linux.gidMappings ?? [];
+  if (uid.length === 0 || (idmap === 'none' && mount.uidMappings === undefined)) return [];
+  return [step('BIND_IDMAP', mapText(uid), mapText(gid), idmap === 'deep' ? 1 : 0)];
+}
+
+// BIND knows its propagation itself.
+function attributeSteps(path: string, { deep, lost, propagation }: MountFlags, bind: boolean): Step[] {
+  const own = bind ? 0 : propagation;
+  return [
+    ...(bind && lost !== 0 ? [step('MOUNT_ATTRIBUTES', path, 0, lost, 0, 0)] : []),
+    ...(deep.set || deep.clear ? [step('MOUNT_ATTRIBUTES', path, deep.set, deep.clear, 0, 1)] : []),
+    ...(own === 0 ? [] : [step('MOUNT_ATTRIBUTES', path, 0, 0, own & ~MS_REC, own & MS_REC ? 1 : 0)]),
+  ];
 }
 
 const BIND_RECURSIVE = 1;
 const BIND_CREATE_SOURCE = 2;
 const BIND_READ_ONLY_DEEP = 4;
 
-function bindStep(source: string, target: string, parsed: MountFlags, detail: MountDetail): Step {
+function bindStep(source: string, target: string, parsed: MountFlags, detail: MountDetail = {}): Step {
   const options =
     (parsed.recursive ? BIND_RECURSIVE : 0) |
     (detail.createSource ? BIND_CREATE_SOURCE : 0) |
@@ -262,8 +320,22 @@ function cgroupMount(target: string, { flags }: MountFlags, spec: OciSpec, layou
   ];
 }
 
+const ROOT_PROPAGATION: Readonly<Record<string, number>> = {
+  shared: 0x10_0000,
+  private: MS_PRIVATE,
+  unbindable: 0x2_0000,
+};
+
+// pivot_root(2) does not take a shared root, so that comes afterwards.
+function propagationSteps(name: string | undefined): Step[] {
+  const [kind = '', recursive = false] = name?.startsWith('r') ? [name.slice(1), true] : [name];
+  const flag = ROOT_PROPAGATION[kind];
+  return flag === undefined ? [] : [step('ROOT_PROPAGATION', recursive ? flag | MS_REC : flag)];
+}
+
 function sealSteps({ linux, root, hostname, domainname, process }: OciSpec): Step[] {
   return [
+    ...propagationSteps(linux.rootfsPropagation),
     ...(hostname === undefined ? [] : [step('HOSTNAME', hostname)]),
     ...(domainname === undefined ? [] : [step('DOMAINNAME', domainname)]),
     ...Object.entries(linux.sysctl ?? {}).map(([name, value]) => step('SYSCTL', name, value)),
@@ -307,6 +379,7 @@ export function identitySteps(process: OciProcess, { user, groups, seccomp }: Id
     ...(process.rlimits ?? []).map(({ type, soft, hard }) => step('RLIMIT', RLIMITS[type] ?? -1, soft, hard)),
     ...(process.oomScoreAdj === undefined ? [] : [step('OOM_SCORE_ADJ', process.oomScoreAdj)]),
     ...(process.user.umask === undefined ? [] : [step('UMASK', process.user.umask)]),
+    ...schedulingSteps(process),
     ...(process.apparmorProfile ? [step('LSM_LABEL', 'apparmor', process.apparmorProfile)] : []),
     ...(process.selinuxLabel ? [step('LSM_LABEL', 'selinux', process.selinuxLabel)] : []),
     step('ENVIRONMENT', ...process.env),
@@ -332,15 +405,23 @@ const DEFAULT_ROWS = 24;
 const DEFAULT_COLUMNS = 80;
 const STANDARD_INPUT = { none: 0, open: 1, once: 2 } as const;
 
-function processSteps(process: OciProcess, extras: LaunchExtras): Step[] {
+function processSteps({ process, linux }: OciSpec, extras: LaunchExtras): Step[] {
   const { height = DEFAULT_ROWS, width = DEFAULT_COLUMNS } = process.consoleSize ?? {};
   return [
     ...identitySteps(process, extras),
     ...(process.terminal ? [step('TERMINAL', height, width)] : []),
+    ...personalitySteps(linux.personality),
     step('STANDARD_INPUT', STANDARD_INPUT[extras.standardInput]),
     ...(extras.init ? [step('INIT')] : []),
     step('EXEC', ...process.args),
   ];
+}
+
+const PERSONALITIES: Readonly<Record<string, number>> = { LINUX: 0, LINUX32: 8 };
+
+function personalitySteps(personality: OciSpec['linux']['personality']): Step[] {
+  const value = PERSONALITIES[personality?.domain ?? ''];
+  return value === undefined ? [] : [step('PERSONALITY', value)];
 }
 
 function superviseSteps(extras: LaunchExtras): Step[] {

@@ -9,8 +9,29 @@ export interface OciSpec {
   readonly process: OciProcess;
   readonly mounts: readonly OciMount[];
   readonly annotations?: Dict<string>;
+  readonly hooks?: OciHooks;
   readonly linux: OciLinux;
 }
+
+export interface OciHook {
+  readonly path: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
+}
+
+/** `prestart` is the old name of `createRuntime`. */
+export const OCI_HOOKS = [
+  'prestart',
+  'createRuntime',
+  'createContainer',
+  'startContainer',
+  'poststart',
+  'poststop',
+] as const;
+export type OciHookName = (typeof OCI_HOOKS)[number];
+export type OciHooks = { readonly [N in OciHookName]?: readonly OciHook[] };
 
 export interface OciProcess {
   readonly terminal?: boolean;
@@ -24,7 +45,22 @@ export interface OciProcess {
   readonly capabilities?: OciCapabilities;
   readonly noNewPrivileges?: boolean;
   readonly oomScoreAdj?: number;
+  readonly scheduler?: OciScheduler;
+  readonly ioPriority?: { readonly class: string; readonly priority: number };
   readonly user: OciUser;
+}
+
+export interface OciScheduler {
+  /** `SCHED_BATCH`. */
+  readonly policy: string;
+  readonly nice?: number;
+  readonly priority?: number;
+  /** `SCHED_FLAG_RECLAIM`. */
+  readonly flags?: readonly string[];
+  /** Nanoseconds, as the two that follow. */
+  readonly runtime?: number;
+  readonly deadline?: number;
+  readonly period?: number;
 }
 
 /** Names are looked up in the container at launch; `username` carries them until then. */
@@ -57,6 +93,9 @@ export interface OciMount {
   readonly type?: string;
   readonly source?: string;
   readonly options?: readonly string[];
+  /** With the option `idmap` or `ridmap`; those of the container when absent. */
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
 }
 
 export type OciNamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
@@ -105,6 +144,13 @@ export interface OciLinux {
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
   readonly mountLabel?: string;
+  readonly personality?: { readonly domain: string };
+  readonly timeOffsets?: Readonly<Partial<Record<'monotonic' | 'boottime', OciTimeOffset>>>;
+}
+
+export interface OciTimeOffset {
+  readonly secs?: number;
+  readonly nanosecs?: number;
 }
 
 export interface OciThrottle {
@@ -166,8 +212,8 @@ export interface OciSyscallRule {
 
 export interface OciSyscallArgument {
   readonly index: number;
-  readonly value: number;
-  readonly valueTwo?: number;
+  readonly value: number | bigint;
+  readonly valueTwo?: number | bigint;
   /** `SCMP_CMP_EQ` and so on. */
   readonly op: string;
 }

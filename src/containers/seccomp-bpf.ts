@@ -211,7 +211,7 @@ interface Halves {
   readonly high: number;
 }
 
-function halves(value: number): Halves {
+function halves(value: number | bigint): Halves {
   const bits = BigInt.asUintN(64, BigInt(value));
   return { low: Number(bits & 0xffff_ffffn), high: Number(bits >> 32n) };
 }
