@@ -1,7 +1,8 @@
 // Networks, volumes and images of a project: made and removed as their definitions say.
 import { listContainers } from '../containers/container.ts';
 import { ComposeError, InternalError } from '../errors.ts';
-import { ensureNetwork, releaseAll } from '../networks/network.ts';
+import { releaseAll } from '../networks/leases.ts';
+import { ensureNetwork } from '../networks/network.ts';
 import { networkHash, volumeHash } from '../plan/hash.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { ensureVolume, removeVolume } from '../volumes/volume.ts';

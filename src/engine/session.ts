@@ -7,13 +7,8 @@ import type { Image } from '../images/image.ts';
 import { type Snapshot, snapshotOf } from '../images/snapshot.ts';
 import { addAllNames, type NameEntry } from '../networks/hosts.ts';
 import type { Lease } from '../networks/ipam.ts';
-import {
-  ensureNetwork,
-  type LeaseRequest,
-  leaseAll,
-  releaseAll,
-  removeNetworks,
-} from '../networks/network.ts';
+import { type LeaseRequest, leaseAll, releaseAll } from '../networks/leases.ts';
+import { ensureNetwork, removeNetworks } from '../networks/network.ts';
 import { type BoundPort, closePorts } from '../networks/ports.ts';
 import type { NetworkRecord } from '../networks/record.ts';
 import type { Context } from '../state/context.ts';

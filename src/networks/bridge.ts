@@ -9,16 +9,14 @@ import { macFor, parseMac } from './ipam.ts';
 import { dump, findLink, route } from './links.ts';
 import type { Message } from './netlink.ts';
 import { flagOption, mtuOf, type NetworkRecord, OPTION } from './record.ts';
+import { addAddress, dumpAddresses, parseAddresses } from './routes.ts';
 import {
-  addAddress,
   changeLink,
   createLink,
   deleteGroup,
-  dumpAddresses,
   dumpLinks,
   groupLink,
   type LinkInfo,
-  parseAddresses,
   parseLinks,
   withoutLinkLocal,
 } from './rtnetlink.ts';

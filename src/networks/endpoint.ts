@@ -9,9 +9,8 @@ import { type Lease, parseMac } from './ipam.ts';
 import { removeLink, route } from './links.ts';
 import type { Message } from './netlink.ts';
 import { mtuOf, type NetworkRecord, OPTION } from './record.ts';
+import { addAddress, addRoute } from './routes.ts';
 import {
-  addAddress,
-  addRoute,
   changeLink,
   createLink,
   getLink,

@@ -8,19 +8,15 @@ import { parseAddress } from './address.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
   type FirewallState,
-  type Forwarding,
   firewallState,
-  PROTOCOL,
-  portElements,
   rebuildFirewall,
-  removalBatch,
   removeFromFirewall,
   replaceInFirewall,
-  type SetElements,
 } from './firewall.ts';
-import { containerName } from './network.ts';
+import { containerName } from './leases.ts';
 import { listNetworks, type NetworkRecord, OPTION } from './record.ts';
 import { findPortHolder, type PortHolder } from './sockets.ts';
+import { type Forwarding, PROTOCOL, portElements, removalBatch, type SetElements } from './table.ts';
 
 export type Protocol = keyof typeof PROTOCOL;
 

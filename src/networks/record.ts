@@ -4,7 +4,8 @@ import type { Context } from '../state/context.ts';
 import { asArray, asBoolean, asDict, asObject, asString, optional } from '../state/decode.ts';
 import { networkFiles, networksDir } from '../state/layout.ts';
 import { readRecord } from '../state/record.ts';
-import type { Lease, NetworkSubnet } from './ipam.ts';
+import type { Lease } from './ipam.ts';
+import type { NetworkSubnet } from './subnets.ts';
 
 export type NetworkDriver = 'bridge' | 'macvlan' | 'ipvlan';
 

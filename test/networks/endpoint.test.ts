@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { formatAddress } from '../../src/networks/address.ts';
 import { type Endpoint, hostInterface, planInterfaces } from '../../src/networks/endpoint.ts';
-import { networkElements, portElements } from '../../src/networks/firewall.ts';
 import { portTarget } from '../../src/networks/ports.ts';
 import { flagOption, mtuOf, type NetworkRecord, OPTION } from '../../src/networks/record.ts';
 import { blockingSockets, parseSocketTable } from '../../src/networks/sockets.ts';
+import { networkElements, portElements } from '../../src/networks/table.ts';
 
 function network(name: string, change: Partial<NetworkRecord> = {}): NetworkRecord {
   return {

@@ -1,18 +1,15 @@
 // Which subnets and addresses are given out.
 import { describe, expect, it } from 'vitest';
 import { formatSubnet, requireSubnet } from '../../src/networks/address.ts';
+import { type AddressRequest, chooseLease, macFor, parseMac } from '../../src/networks/ipam.ts';
 import {
-  type AddressRequest,
   checkSubnet,
-  chooseLease,
   chooseSubnet,
-  macFor,
-  parseMac,
   parsePools,
   plainSubnet,
   refuseOverlap,
   uniqueLocalSubnet,
-} from '../../src/networks/ipam.ts';
+} from '../../src/networks/subnets.ts';
 
 const taken = (...subnets: string[]) =>
   subnets.map((text) => ({ subnet: requireSubnet(text, 'x'), owner: `owner of ${text}` }));

@@ -6,19 +6,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { errnoOf } from '../../core/index.ts';
 import { formatAddress, formatSubnet, requireSubnet } from '../../src/networks/address.ts';
 import { attach, detach, type Endpoint } from '../../src/networks/endpoint.ts';
-import { firewallState, firewallWarning, TABLE } from '../../src/networks/firewall.ts';
+import { firewallState, firewallWarning } from '../../src/networks/firewall.ts';
+import { lease, leaseAll, release } from '../../src/networks/leases.ts';
 import { dump, findLink, removeLink, route } from '../../src/networks/links.ts';
 import { NETLINK_NETFILTER } from '../../src/networks/netlink.ts';
-import {
-  ensureNetwork,
-  findNetwork,
-  lease,
-  leaseAll,
-  type NetworkWanted,
-  release,
-  removeNetwork,
-  removeNetworks,
-} from '../../src/networks/network.ts';
+import { ensureNetwork, findNetwork, removeNetwork, removeNetworks } from '../../src/networks/network.ts';
 import { addTable, deleteTable, transaction } from '../../src/networks/nftables.ts';
 import {
   type BoundPort,
@@ -33,14 +25,14 @@ import {
 import { listNetworks, type NetworkRecord, OPTION } from '../../src/networks/record.ts';
 import {
   addRoute,
-  changeLink,
   dumpAddresses,
-  dumpLinks,
   dumpRoutes,
   parseAddresses,
-  parseLinks,
   parseRoutes,
-} from '../../src/networks/rtnetlink.ts';
+} from '../../src/networks/routes.ts';
+import { changeLink, dumpLinks, parseLinks } from '../../src/networks/rtnetlink.ts';
+import { TABLE } from '../../src/networks/table.ts';
+import type { NetworkWanted } from '../../src/networks/wanted.ts';
 import { writeRecord } from '../../src/state/record.ts';
 import {
   type Agent,

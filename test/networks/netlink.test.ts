@@ -33,16 +33,18 @@ import {
   addAddress,
   addForwarding,
   addRoute,
+  dumpRoutes,
+  parseAddresses,
+  parseRoutes,
+} from '../../src/networks/routes.ts';
+import {
   changeLink,
   createLink,
   deleteGroup,
   deleteLink,
-  dumpRoutes,
   getLink,
   isolatePort,
-  parseAddresses,
   parseLinks,
-  parseRoutes,
   withoutLinkLocal,
 } from '../../src/networks/rtnetlink.ts';
 

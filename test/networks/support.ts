@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 import { openCore } from '../../core/index.ts';
 import { requireAddress } from '../../src/networks/address.ts';
 import { findLink, route } from '../../src/networks/links.ts';
-import { addAddress, changeLink, createLink } from '../../src/networks/rtnetlink.ts';
+import { addAddress } from '../../src/networks/routes.ts';
+import { changeLink, createLink } from '../../src/networks/rtnetlink.ts';
 import type { Context } from '../../src/state/context.ts';
 
 const INSIDE = 'TSCOMPOSE_TEST_NETNS';

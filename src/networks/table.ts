@@ -1,0 +1,277 @@
+// What is in our nf_tables table: masquerade, isolation between networks, published ports. Rules never change; networks
+// and ports are elements of its sets. Pure.
+import { addressBytes, parseAddress } from './address.ts';
+import { be16, concat, type Message, text, u8, u32 } from './netlink.ts';
+import {
+  addChain,
+  addElements,
+  addRule,
+  addSet,
+  addTable,
+  compare,
+  concatenated,
+  conntrack,
+  DATATYPE,
+  deleteElements,
+  destinationNat,
+  type Element,
+  FAMILY,
+  fibDestinationType,
+  load,
+  lookup,
+  mask,
+  masquerade,
+  meta,
+  PRIORITY,
+  payload,
+  type SetOptions,
+  transaction,
+  verdict,
+} from './nftables.ts';
+import { flagOption, type NetworkRecord, OPTION } from './record.ts';
+
+export const TABLE = 'tscompose';
+
+/** A published port whose traffic goes to a container; `hostIp` is empty for every address. */
+export interface Forwarding {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  /** The bridges that the container is on: from there the shim relays, because answers would not come back through us. */
+  readonly bridges?: readonly string[];
+}
+
+export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+const SET = {
+  bridges: 'bridges',
+  internal: 'internal',
+  masquerade: 'masquerade',
+  same: 'same',
+  relayed: 'relayed',
+  dnat4: 'dnat4',
+  dnat6: 'dnat6',
+} as const;
+const INTERFACE_LENGTH = 16;
+const CT_ESTABLISHED_OR_RELATED = 6;
+const CT_STATUS_DNAT = 0x20;
+const RTN_LOCAL = 2;
+const LOOPBACK6 = addressBytes({ family: 6, value: 1n });
+
+const SETS: readonly SetOptions[] = [
+  { name: SET.bridges, id: 1, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  { name: SET.internal, id: 2, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  { name: SET.masquerade, id: 3, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  {
+    name: SET.same,
+    id: 4,
+    keyType: concatenated(DATATYPE.interface, DATATYPE.interface),
+    keyLength: 2 * INTERFACE_LENGTH,
+  },
+  {
+    name: SET.relayed,
+    id: 7,
+    keyType: concatenated(DATATYPE.interface, DATATYPE.protocol, DATATYPE.port),
+    keyLength: INTERFACE_LENGTH + 8,
+  },
+  portMap(SET.dnat4, 5, { type: DATATYPE.ipv4, length: 4 }),
+  portMap(SET.dnat6, 6, { type: DATATYPE.ipv6, length: 16 }),
+];
+
+/** (address, protocol, port) of the host → (address, port) of a container; a zero address stands for every one. */
+function portMap(name: string, id: number, address: { type: number; length: number }): SetOptions {
+  return {
+    name,
+    id,
+    keyType: concatenated(address.type, DATATYPE.protocol, DATATYPE.port),
+    keyLength: address.length + 8,
+    data: { type: concatenated(address.type, DATATYPE.port), length: address.length + 4 },
+  };
+}
+
+/** The empty table. Without `nat` what the kernel then lacks is left out. */
+export function tableMessages({ nat }: { readonly nat: boolean }): Message[] {
+  return [
+    addTable(TABLE),
+    ...SETS.map((set) => addSet(TABLE, set)),
+    addChain(TABLE, 'forward', { type: 'filter', hook: 'forward', priority: PRIORITY.filter }),
+    ...forwardRules().map((rule) => addRule(TABLE, 'forward', rule)),
+    ...(nat ? natMessages() : []),
+  ];
+}
+
+// Registers of four bytes: an interface name takes four of them.
+const fromAndTo = [meta('iifname', 0), meta('oifname', 4)];
+
+function forwardRules(): Uint8Array[][] {
+  return [
+    // Seen here only where bridged traffic passes the IP filter (br_netfilter).
+    [...fromAndTo, lookup(SET.same, { from: 0 }), verdict('accept')],
+    [meta('iifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
+    [meta('oifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
+    [conntrack('state', 0), mask(0, CT_ESTABLISHED_OR_RELATED), compare(0, 'neq', u32(0)), verdict('accept')],
+    [...isPublished(), verdict('accept')],
+    // From other networks and from other machines only published ports can be reached.
+    [meta('oifname', 0), lookup(SET.bridges, { from: 0 }), verdict('drop')],
+  ];
+}
+
+function isPublished(): Uint8Array[] {
+  return [conntrack('status', 0), mask(0, CT_STATUS_DNAT), compare(0, 'neq', u32(0))];
+}
+
+function natMessages(): Message[] {
+  return [
+    addChain(TABLE, 'publish'),
+    ...publishRules().map((rule) => addRule(TABLE, 'publish', rule)),
+    addChain(TABLE, 'prerouting', { type: 'nat', hook: 'prerouting', priority: PRIORITY.dstnat }),
+    addRule(TABLE, 'prerouting', toThisMachine()),
+    addChain(TABLE, 'output', { type: 'nat', hook: 'output', priority: PRIORITY.dstnat }),
+    addRule(TABLE, 'output', toThisMachine()),
+    addChain(TABLE, 'postrouting', { type: 'nat', hook: 'postrouting', priority: PRIORITY.srcnat }),
+    ...postroutingRules().map((rule) => addRule(TABLE, 'postrouting', rule)),
+  ];
+}
+
+function toThisMachine(): Uint8Array[] {
+  return [fibDestinationType(0), compare(0, 'eq', u32(RTN_LOCAL)), verdict('jump', 'publish')];
+}
+
+function publishRules(): Uint8Array[][] {
+  return [
+    // Loopback traffic cannot be translated without route_localnet, which opens the machine: the shim relays it.
+    [
+      ...isFamily('ipv4'),
+      payload({ base: 'network', offset: 16, length: 1 }, 0),
+      compare(0, 'eq', u8(127)),
+      verdict('return'),
+    ],
+    [
+      ...isFamily('ipv6'),
+      payload({ base: 'network', offset: 24, length: 16 }, 0),
+      compare(0, 'eq', LOOPBACK6),
+      verdict('return'),
+    ],
+    [meta('iifname', 0), ...protocolAndPort(4), lookup(SET.relayed, { from: 0 }), verdict('return')],
+    translate('ipv4', payload({ base: 'network', offset: 16, length: 4 }, 0)),
+    translate('ipv4', load(0, new Uint8Array(4))),
+    translate('ipv6', payload({ base: 'network', offset: 24, length: 16 }, 0)),
+    translate('ipv6', load(0, new Uint8Array(16))),
+  ];
+}
+
+function isFamily(family: 'ipv4' | 'ipv6'): Uint8Array[] {
+  return [meta('nfproto', 0), compare(0, 'eq', u8(FAMILY[family]))];
+}
+
+function protocolAndPort(register: number): Uint8Array[] {
+  return [meta('l4proto', register), payload({ base: 'transport', offset: 2, length: 2 }, register + 1)];
+}
+
+function translate(family: 'ipv4' | 'ipv6', loadAddress: Uint8Array): Uint8Array[] {
+  const words = family === 'ipv4' ? 1 : 4;
+  const set = family === 'ipv4' ? SET.dnat4 : SET.dnat6;
+  return [
+    ...isFamily(family),
+    loadAddress,
+    ...protocolAndPort(words),
+    lookup(set, { from: 0, to: 0 }),
+    destinationNat(family, { address: 0, port: words }),
+  ];
+}
+
+function postroutingRules(): Uint8Array[][] {
+  return [
+    [
+      meta('iifname', 0),
+      lookup(SET.masquerade, { from: 0 }),
+      meta('oifname', 0),
+      lookup(SET.bridges, { from: 0, not: true }),
+      masquerade(),
+    ],
+  ];
+}
+
+export interface SetElements {
+  readonly set: string;
+  readonly elements: readonly Element[];
+}
+
+/** What the table holds for a network: only bridges need it. */
+export function networkElements(network: NetworkRecord): SetElements[] {
+  if (network.driver !== 'bridge') return [];
+  const name = interfaceKey(network.bridge);
+  const element = [{ key: name }];
+  const masquerades = !network.internal && flagOption(network, OPTION.masquerade, true);
+  return [
+    { set: SET.bridges, elements: element },
+    { set: SET.same, elements: [{ key: concat([name, name]) }] },
+    ...(network.internal ? [{ set: SET.internal, elements: element }] : []),
+    ...(masquerades ? [{ set: SET.masquerade, elements: element }] : []),
+  ];
+}
+
+function interfaceKey(name: string): Uint8Array {
+  const key = new Uint8Array(INTERFACE_LENGTH);
+  key.set(text(name));
+  return key;
+}
+
+/** What the table holds for published ports; loopback addresses are the relay's. */
+export function portElements(ports: readonly Forwarding[]): SetElements[] {
+  return [
+    { set: SET.dnat4, elements: ports.flatMap((port) => portElement(port, port.ipv4, '0.0.0.0')) },
+    { set: SET.dnat6, elements: ports.flatMap((port) => portElement(port, port.ipv6, '::')) },
+    { set: SET.relayed, elements: ports.flatMap(relayedElements) },
+  ].filter(({ elements }) => elements.length > 0);
+}
+
+function portElement(port: Forwarding, container: string | undefined, everywhere: string): Element[] {
+  const target = parseAddress(container ?? '');
+  const host = parseAddress(port.hostIp === '' ? everywhere : port.hostIp);
+  if (!target || host?.family !== target.family || isLoopback(port.hostIp)) return [];
+  const key = concat([
+    addressBytes(host),
+    Uint8Array.of(PROTOCOL[port.protocol], 0, 0, 0),
+    portWord(port.hostPort),
+  ]);
+  return [{ key, data: concat([addressBytes(target), portWord(port.containerPort)]) }];
+}
+
+function relayedElements(port: Forwarding): Element[] {
+  if (isLoopback(port.hostIp)) return [];
+  return (port.bridges ?? []).map((bridge) => ({
+    key: concat([interfaceKey(bridge), ...protocolWords(port)]),
+  }));
+}
+
+function protocolWords({ protocol, hostPort }: Forwarding): Uint8Array[] {
+  return [Uint8Array.of(PROTOCOL[protocol], 0, 0, 0), portWord(hostPort)];
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+function portWord(port: number): Uint8Array {
+  return concat([be16(port), new Uint8Array(2)]);
+}
+
+export function additions(sets: readonly SetElements[]): Message[] {
+  return sets.flatMap(({ set, elements }) => addElements(TABLE, set, elements));
+}
+
+/** Takes elements out, present or not: each is added first, so that a missing one does not fail the transaction. */
+export function removalBatch(sets: readonly SetElements[]): Uint8Array {
+  const deletions = sets.flatMap(({ set, elements }) =>
+    deleteElements(
+      TABLE,
+      set,
+      elements.map(({ key }) => ({ key })),
+    ),
+  );
+  return transaction([...additions(sets), ...deletions]);
+}
