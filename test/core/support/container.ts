@@ -75,6 +75,15 @@ export interface Wanted {
   /** The directory below, `/` when not given, and the owner of what is written. */
   readonly layer?: string;
   readonly owner?: number;
+  readonly log?: { readonly maxSize: number; readonly maxFiles: number };
+}
+
+export interface ExecOptions {
+  readonly steps?: readonly Step[];
+  readonly input?: string;
+  /** Of the process to join; its own when not given. */
+  readonly start?: number;
+  readonly detach?: boolean;
 }
 
 export const ID = 'c0ffee';
@@ -104,6 +113,10 @@ function rootSteps(directory: string, layer: string, options: string): Step[] {
   ];
 }
 
+function logStep(directory: string, { log }: Wanted): Step {
+  return step('LOG', 'json-file', join(directory, 'log'), log?.maxSize ?? 0, log?.maxFiles ?? 1, 0);
+}
+
 function programOf(directory: string, command: readonly string[], wanted: Wanted): LaunchProgram {
   const steps = wanted.steps ?? [];
   return [
@@ -114,9 +127,7 @@ function programOf(directory: string, command: readonly string[], wanted: Wanted
     step('PIVOT_ROOT'),
     step('HOSTNAME', 'box'),
     ...steps,
-    ...(steps.some(({ name }) => name === 'LOG')
-      ? []
-      : [step('LOG', 'json-file', join(directory, 'log'), 0, 1, 0)]),
+    ...(steps.some(({ name }) => name === 'LOG') ? [] : [logStep(directory, wanted)]),
     step('ENVIRONMENT', 'PATH=/usr/bin:/bin', ...(wanted.env ?? [])),
     step('EXEC', ...command),
   ];
@@ -252,18 +263,19 @@ export class Container {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** One more process inside, as `tscompose exec` makes it. */
-  exec(
-    command: readonly string[],
-    options: { steps?: readonly Step[]; input?: string; start?: number; detach?: boolean } = {},
-  ) {
+  writeExec(command: readonly string[], steps: readonly Step[] = []): void {
     const program = [
       step('NAMESPACES', PRIVATE),
-      ...(options.steps ?? []),
+      ...steps,
       step('ENVIRONMENT', 'PATH=/usr/bin:/bin'),
       step('EXEC', ...command),
     ];
     writeFileSync(this.path('exec'), encodeLaunch(program));
+  }
+
+  /** One more process inside, as `tscompose exec` makes it. */
+  exec(command: readonly string[], options: ExecOptions = {}) {
+    this.writeExec(command, options.steps);
     const { pid, pidStart } = this.status();
     const args = [
       '--program',
@@ -275,7 +287,7 @@ export class Container {
     ];
     return spawnSync(shimPath, ['exec', ...args, ...(options.detach ? ['--detach'] : [])], {
       encoding: 'utf8',
-      input: options.input,
+      input: options.input ?? '',
     });
   }
 }
