@@ -84,6 +84,7 @@ export async function fetchImage(
   signal: AbortSignal,
 ): Promise<void> {
   const { image, service } = action;
+  if (image.startsWith('rootfs:')) throw noDirectory(session, action);
   const { pullImage } = await import('../images/pull.ts');
   const platform = session.project.services[service]?.platform;
   try {
@@ -91,12 +92,18 @@ export async function fetchImage(
   } catch (cause) {
     if (!(cause instanceof ComposeError)) throw cause;
     const at = session.project.positionOf(`services.${service}.image`) ?? cause.at;
-    throw new ComposeError(cause.code, `image ${image} of service ${service}: ${cause.message}`, {
+    throw new ComposeError(cause.code, `${cause.message} (service ${service})`, {
       cause,
       ...(cause.hint === undefined ? {} : { hint: cause.hint }),
       ...(at === undefined ? {} : { at }),
     });
   }
+}
+
+function noDirectory({ project }: Session, { image, service }: ActionOf<'pull-image'>): ComposeError {
+  const at = project.positionOf(`services.${service}.image`);
+  const message = `${image.slice('rootfs:'.length)}, the root file system of service ${service}, is no directory`;
+  return new ComposeError('image-not-found', message, at === undefined ? {} : { at });
 }
 
 /** Nothing builds images so far. */
