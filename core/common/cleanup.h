@@ -46,11 +46,11 @@ static inline int tsc_take_fd(int *fd) {
 }
 
 /* The caller owns the memory from now on. */
-#define tsc_take_pointer(pointer)                                                                            \
-    __extension__({                                                                                          \
-        __typeof__(pointer) taken_ = (pointer);                                                              \
-        (pointer) = NULL;                                                                                    \
-        taken_;                                                                                              \
+#define tsc_take_pointer(pointer)               \
+    __extension__({                             \
+        __typeof__(pointer) taken_ = (pointer); \
+        (pointer) = NULL;                       \
+        taken_;                                 \
     })
 
 #define TSC_COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -98,7 +98,8 @@ static inline int tsc_sys_open_tree(int directory, const char *path, unsigned fl
     return (int)syscall(TSC_NR_open_tree, directory, path, flags);
 }
 
-static inline int tsc_sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags) {
+static inline int tsc_sys_move_mount(int from, const char *from_path, int to, const char *to_path,
+                                     unsigned flags) {
     return (int)syscall(TSC_NR_move_mount, from, from_path, to, to_path, flags);
 }
 
@@ -111,7 +112,8 @@ static inline int tsc_sys_fsopen(const char *type, unsigned flags) {
     return (int)syscall(TSC_NR_fsopen, type, flags);
 }
 
-static inline int tsc_sys_fsconfig(int fd, unsigned command, const char *key, const void *value, int auxiliary) {
+static inline int tsc_sys_fsconfig(int fd, unsigned command, const char *key, const void *value,
+                                   int auxiliary) {
     return (int)syscall(TSC_NR_fsconfig, fd, command, key, value, auxiliary);
 }
 
@@ -143,7 +145,8 @@ static inline int tsc_sys_pivot_root(const char *new_root, const char *put_old) 
     return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-static inline int tsc_sys_execveat(int directory, const char *path, char *const argv[], char *const envp[], int flags) {
+static inline int tsc_sys_execveat(int directory, const char *path, char *const argv[], char *const envp[],
+                                   int flags) {
     return (int)syscall(SYS_execveat, directory, path, argv, envp, flags);
 }
 

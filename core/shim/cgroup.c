@@ -115,7 +115,8 @@ static int write_value(struct tsc_cgroups *cgroups, const struct tsc_step *step,
 }
 
 /* v2 has no devices files: a program decides. It stays as long as the group. */
-static int attach_devices(struct tsc_cgroups *cgroups, const struct tsc_step *step, struct tsc_error *reterr) {
+static int attach_devices(struct tsc_cgroups *cgroups, const struct tsc_step *step,
+                          struct tsc_error *reterr) {
     (void)cgroups;
     const char *path = tsc_step_text(step, 0);
     const struct tsc_argument *code = &step->arguments[1];
@@ -130,7 +131,7 @@ static int attach_devices(struct tsc_cgroups *cgroups, const struct tsc_step *st
         .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
         .insn_cnt = code->length / (uint32_t)sizeof(struct bpf_insn),
         .insns = (uint64_t)(uintptr_t)instructions,
-        .license = (uint64_t)(uintptr_t) "Apache",
+        .license = (uint64_t)(uintptr_t)"Apache",
     };
     tsc_auto_fd int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
     if (program < 0)
@@ -141,10 +142,12 @@ static int attach_devices(struct tsc_cgroups *cgroups, const struct tsc_step *st
         .attach_type = BPF_CGROUP_DEVICE,
         .attach_flags = BPF_F_ALLOW_MULTI,
     };
-    return syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach)) < 0 ? tsc_fail(reterr, -errno, "", path) : 0;
+    return syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach)) < 0 ? tsc_fail(reterr, -errno, "", path)
+                                                                          : 0;
 }
 
-typedef int cgroup_operation(struct tsc_cgroups *cgroups, const struct tsc_step *step, struct tsc_error *reterr);
+typedef int cgroup_operation(struct tsc_cgroups *cgroups, const struct tsc_step *step,
+                             struct tsc_error *reterr);
 
 static cgroup_operation *const operations[] = {
     [TSC_STEP_CGROUP_CREATE] = create,

@@ -39,8 +39,10 @@ int tsc_channel_send(int channel, const struct tsc_message *message, int fd) {
 int tsc_channel_receive(int channel, struct tsc_message *ret, int *ret_fd) {
     struct iovec part = {.iov_base = ret, .iov_len = sizeof(*ret)};
     union control control = {0};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = sizeof(control.bytes)};
     ssize_t count;
     do
         count = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);

@@ -100,8 +100,8 @@ static void update(struct tsc_client *client) {
 static void flush(struct tsc_client *client) {
     bool full = tsc_text_length(&client->out) >= QUEUE_HIGH;
     while (tsc_text_length(&client->out) > 0) {
-        ssize_t sent = send(client->source.fd, client->out.bytes + client->out.start, tsc_text_length(&client->out),
-                            MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = send(client->source.fd, client->out.bytes + client->out.start,
+                            tsc_text_length(&client->out), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN) {
@@ -144,8 +144,9 @@ static void answer(struct tsc_client *client, int error, const char *step, const
 }
 
 static void frame(struct tsc_client *client, enum tsc_frame type, const void *bytes, size_t size) {
-    uint8_t header[FRAME_HEADER] = {(uint8_t)type,         0, 0, 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16),
-                                    (uint8_t)(size >> 8), (uint8_t)size};
+    uint8_t header[FRAME_HEADER] = {
+        (uint8_t)type, 0, 0, 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+        (uint8_t)size};
     tsc_text_append(&client->out, header, sizeof(header));
     tsc_text_append(&client->out, bytes, size);
     flush(client);
@@ -289,9 +290,10 @@ static const struct {
     const char *name;
     request_verb *perform;
 } verbs[] = {
-    {"start", verb_start},     {"stop", verb_stop},     {"kill", verb_kill},           {"pause", verb_pause},
-    {"unpause", verb_unpause}, {"watch", verb_watch},   {"names", verb_names},         {"health", verb_health},
-    {"resize", verb_resize},   {"attach", verb_attach}, {"netfilter", verb_netfilter}, {"ping", verb_ping},
+    {"start", verb_start},   {"stop", verb_stop},           {"kill", verb_kill},
+    {"pause", verb_pause},   {"unpause", verb_unpause},     {"watch", verb_watch},
+    {"names", verb_names},   {"health", verb_health},       {"resize", verb_resize},
+    {"attach", verb_attach}, {"netfilter", verb_netfilter}, {"ping", verb_ping},
 };
 
 static void perform_line(struct tsc_client *client, char *line) {
@@ -380,7 +382,10 @@ static int add_client(struct tsc_shim *shim, int fd, bool launch) {
         return -ENOMEM;
     }
     *client = (struct tsc_client){
-        .shim = shim, .launch = launch, .watching = launch, .next = shim->clients,
+        .shim = shim,
+        .launch = launch,
+        .watching = launch,
+        .next = shim->clients,
         .source = {.fd = fd, .ready = client_ready, .data = client},
         .stall = {.fire = stalled, .data = client},
     };

@@ -50,8 +50,10 @@ static int copy_attributes(int from, int to) {
     if (length < 0)
         return errno == ENOTSUP ? 0 : -errno;
     for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-        ssize_t size = strncmp(name, "trusted.overlay.", 16) == 0 ? -1 : fgetxattr(from, name, value, sizeof(value));
-        if (size >= 0 && fsetxattr(to, name, value, (size_t)size, 0) < 0 && errno != ENOTSUP && errno != EPERM)
+        ssize_t size =
+            strncmp(name, "trusted.overlay.", 16) == 0 ? -1 : fgetxattr(from, name, value, sizeof(value));
+        if (size >= 0 && fsetxattr(to, name, value, (size_t)size, 0) < 0 && errno != ENOTSUP &&
+            errno != EPERM)
             return -errno;
     }
     return 0;

@@ -114,8 +114,10 @@ int tsc_console_send(const char *path, int master, struct tsc_error *reterr) {
         struct cmsghdr align;
     } control = {0};
     struct iovec part = {.iov_base = (void *)(uintptr_t)name, .iov_len = sizeof(name) - 1};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = sizeof(control.bytes)};
     struct cmsghdr *first = CMSG_FIRSTHDR(&header);
     first->cmsg_level = SOL_SOCKET;
     first->cmsg_type = SCM_RIGHTS;
@@ -138,14 +140,16 @@ struct creation {
 static int prepare(struct creation *creation, struct tsc_error *reterr) {
     const struct tsc_create_options *options = creation->options;
     if (options->keyring)
-        syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, options->keyring); /* a kernel without keys has none to leak */
+        syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING,
+                options->keyring); /* a kernel without keys has none to leak */
     creation->host_network = tsc_fd_open("/proc/self/ns/net", O_RDONLY, 0);
     int error = creation->gate = listen_at(options->gate);
     if (error < 0)
         return tsc_fail(reterr, error, "gate", options->gate);
     error = tsc_program_load(options->run.program, &creation->shim.program, reterr);
     if (error == 0)
-        error = tsc_cgroup_prepare(&creation->shim.cgroups, &creation->shim.program, &options->run.fault, reterr);
+        error =
+            tsc_cgroup_prepare(&creation->shim.cgroups, &creation->shim.program, &options->run.fault, reterr);
     return error < 0 ? error : tsc_prepare_namespaces(&creation->shim, reterr);
 }
 
@@ -230,8 +234,9 @@ static int set_network_sysctls(const struct creation *creation, struct tsc_error
     tsc_program_each(&creation->shim.program, TSC_STEP_SYSCTL, step) {
         if (!tsc_sysctl_is_network(step))
             continue;
-        int error = creation->shim.namespaces.own_network ? tsc_sysctl_write(proc, step, reterr)
-                                                          : tsc_fail(reterr, -EPERM, "", tsc_step_text(step, 0));
+        int error = creation->shim.namespaces.own_network
+                        ? tsc_sysctl_write(proc, step, reterr)
+                        : tsc_fail(reterr, -EPERM, "", tsc_step_text(step, 0));
         if (error < 0)
             return tsc_fail_step(reterr, error, tsc_step_name(step->op));
     }

@@ -136,11 +136,13 @@ static void forward_free(struct forward *forward) {
     free(forward);
 }
 
-static void reply(const struct tsc_dns *dns, const struct sockaddr_in *asker, const uint8_t *answer, size_t size) {
+static void reply(const struct tsc_dns *dns, const struct sockaddr_in *asker, const uint8_t *answer,
+                  size_t size) {
     (void)!sendto(dns->udp.fd, answer, size, MSG_DONTWAIT, (const struct sockaddr *)asker, sizeof(*asker));
 }
 
-static void reply_failure(const struct tsc_dns *dns, const struct sockaddr_in *asker, const uint8_t *query, size_t size) {
+static void reply_failure(const struct tsc_dns *dns, const struct sockaddr_in *asker, const uint8_t *query,
+                          size_t size) {
     struct tsc_dns_question question;
     uint8_t answer[TSC_DNS_UDP_MIN];
     if (tsc_dns_parse(query, size, &question) == 0)
@@ -181,15 +183,19 @@ static void forward_try(void *data) {
     forward_free(forward);
 }
 
-static void forward_start(struct tsc_dns *dns, const struct sockaddr_in *asker, const uint8_t *query, size_t size,
-                          size_t udp_size) {
+static void forward_start(struct tsc_dns *dns, const struct sockaddr_in *asker, const uint8_t *query,
+                          size_t size, size_t udp_size) {
     struct forward *forward = dns->forward_count < FORWARDS_MAX ? malloc(sizeof(*forward) + size) : NULL;
     if (!forward) {
         reply_failure(dns, asker, query, size);
         return;
     }
-    *forward = (struct forward){
-        .dns = dns, .id = new_id(dns), .asker = *asker, .udp_size = udp_size, .next = dns->forwards, .size = size};
+    *forward = (struct forward){.dns = dns,
+                                .id = new_id(dns),
+                                .asker = *asker,
+                                .udp_size = udp_size,
+                                .next = dns->forwards,
+                                .size = size};
     forward->limit = (struct tsc_timer){.fire = forward_try, .data = forward};
     memcpy(forward->query, query, size);
     dns->forwards = forward;
@@ -205,7 +211,8 @@ static struct forward *find_forward(const struct tsc_dns *dns, const uint8_t *an
             continue;
         size_t length = ret_question->end - TSC_DNS_HEADER;
         /* The question comes back with the answer: one more thing that a forger would have to guess. */
-        if (size >= ret_question->end && memcmp(answer + TSC_DNS_HEADER, forward->query + TSC_DNS_HEADER, length) == 0)
+        if (size >= ret_question->end &&
+            memcmp(answer + TSC_DNS_HEADER, forward->query + TSC_DNS_HEADER, length) == 0)
             return forward;
     }
     return NULL;
@@ -261,7 +268,8 @@ static void udp_ready(void *data, uint32_t events) {
     uint8_t query[4096];
     uint8_t answer[4096];
     size_t answer_size = 0;
-    ssize_t size = recvfrom(dns->udp.fd, query, sizeof(query), MSG_DONTWAIT, (struct sockaddr *)&asker, &length);
+    ssize_t size =
+        recvfrom(dns->udp.fd, query, sizeof(query), MSG_DONTWAIT, (struct sockaddr *)&asker, &length);
     struct tsc_dns_question question;
     if (size < 0 || tsc_dns_parse(query, (size_t)size, &question) < 0)
         return;
@@ -342,7 +350,8 @@ static void take_query(struct connection *connection, const uint8_t *query, size
         connection_drop(connection);
         return;
     }
-    if (answer_own(connection->dns, query, size, &question, sizeof(answer), answer, &answer_size) == TSC_DNS_ANSWERED)
+    if (answer_own(connection->dns, query, size, &question, sizeof(answer), answer, &answer_size) ==
+        TSC_DNS_ANSWERED)
         connection_send(connection, answer, answer_size);
     else if (ask_server(connection, query, size, 0) < 0)
         send_failure(connection, query, size);
@@ -402,13 +411,15 @@ static void connection_ready(void *data, uint32_t events) {
 
 /* Owns the descriptor from here on. */
 static struct connection *connection_add(struct tsc_dns *dns, int fd, uint32_t events) {
-    struct connection *connection = dns->connection_count < CONNECTIONS_MAX ? calloc(1, sizeof(*connection)) : NULL;
+    struct connection *connection =
+        dns->connection_count < CONNECTIONS_MAX ? calloc(1, sizeof(*connection)) : NULL;
     if (!connection) {
         close(fd);
         return NULL;
     }
     *connection = (struct connection){
-        .dns = dns, .next = dns->connections,
+        .dns = dns,
+        .next = dns->connections,
         .source = {.fd = fd, .ready = connection_ready, .data = connection},
         .idle = {.fire = connection_idle, .data = connection},
     };
@@ -490,7 +501,8 @@ static int bind_server(int type) {
     if (fd < 0)
         return -errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || (type == SOCK_STREAM && listen(fd, 32) < 0))
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        (type == SOCK_STREAM && listen(fd, 32) < 0))
         return -errno;
     return tsc_take_fd(&fd);
 }

@@ -16,8 +16,8 @@ struct tsc_dns_question {
     char name[TSC_DNS_NAME_MAX + 1]; /* lower case, without the final dot */
     uint16_t type;
     uint16_t class;
-    size_t end;        /* where the question ends in the message */
-    size_t udp_size;   /* what the asker takes: EDNS, or 512 */
+    size_t end;      /* where the question ends in the message */
+    size_t udp_size; /* what the asker takes: EDNS, or 512 */
     bool edns;
 };
 
@@ -30,10 +30,12 @@ enum tsc_dns_verdict {
 };
 
 /* Answers from the names, beginning with number `turn` of those that fit; at most `limit` bytes, truncated if more. */
-enum tsc_dns_verdict tsc_dns_answer(const uint8_t *query, size_t size, const struct tsc_dns_question *question,
-                                    const struct tsc_name *names, size_t name_count, unsigned turn, size_t limit,
-                                    uint8_t *answer, size_t *ret_size);
+enum tsc_dns_verdict tsc_dns_answer(const uint8_t *query, size_t size,
+                                    const struct tsc_dns_question *question, const struct tsc_name *names,
+                                    size_t name_count, unsigned turn, size_t limit, uint8_t *answer,
+                                    size_t *ret_size);
 /* The same question with an error code (2: server failure) and nothing else. */
-size_t tsc_dns_refuse(const uint8_t *query, const struct tsc_dns_question *question, unsigned code, uint8_t *answer);
+size_t tsc_dns_refuse(const uint8_t *query, const struct tsc_dns_question *question, unsigned code,
+                      uint8_t *answer);
 
 #endif

@@ -21,11 +21,11 @@ enum {
     TTL_SECONDS = 10, /* replicas come and go */
     OPT_SIZE = 11,
     OPT_UDP_SIZE = 1232,
-    FLAG_QR = 0x80,        /* first byte of the flags */
+    FLAG_QR = 0x80, /* first byte of the flags */
     FLAG_OPCODE = 0x78,
     FLAG_TRUNCATED = 0x02,
     FLAG_RD = 0x01,
-    FLAG_RA = 0x80,        /* second byte */
+    FLAG_RA = 0x80, /* second byte */
 };
 
 struct writer {
@@ -124,7 +124,8 @@ int tsc_dns_parse(const uint8_t *message, size_t size, struct tsc_dns_question *
 static bool parse_arpa4(const char *name, uint8_t address[16]) {
     unsigned part[4];
     int length = 0;
-    if (sscanf(name, "%3u.%3u.%3u.%3u.in-addr.arpa%n", &part[3], &part[2], &part[1], &part[0], &length) != 4 ||
+    if (sscanf(name, "%3u.%3u.%3u.%3u.in-addr.arpa%n", &part[3], &part[2], &part[1], &part[0], &length) !=
+            4 ||
         length == 0 || name[length] != '\0')
         return false;
     for (int i = 0; i < 4; i++) {
@@ -186,7 +187,8 @@ static size_t encode_name(const char *name, uint8_t encoded[TSC_DNS_NAME_MAX + 2
     return size;
 }
 
-static void begin(struct writer *writer, const uint8_t *query, const struct tsc_dns_question *question, unsigned code) {
+static void begin(struct writer *writer, const uint8_t *query, const struct tsc_dns_question *question,
+                  unsigned code) {
     put(writer, query, question->end);
     uint8_t *header = writer->bytes;
     header[2] = (uint8_t)(FLAG_QR | (query[2] & FLAG_RD));
@@ -208,7 +210,8 @@ static void end(struct writer *writer, const struct tsc_dns_question *question, 
     put16(writer->bytes + 10, 1);
 }
 
-size_t tsc_dns_refuse(const uint8_t *query, const struct tsc_dns_question *question, unsigned code, uint8_t *answer) {
+size_t tsc_dns_refuse(const uint8_t *query, const struct tsc_dns_question *question, unsigned code,
+                      uint8_t *answer) {
     struct writer writer = {answer, 0, TSC_DNS_UDP_MIN};
     begin(&writer, query, question, code);
     end(&writer, question, 0);
@@ -216,10 +219,12 @@ size_t tsc_dns_refuse(const uint8_t *query, const struct tsc_dns_question *quest
 }
 
 static enum tsc_dns_verdict answer_pointer(struct writer *writer, const uint8_t *query,
-                                           const struct tsc_dns_question *question, const struct tsc_name *names,
-                                           size_t name_count) {
+                                           const struct tsc_dns_question *question,
+                                           const struct tsc_name *names, size_t name_count) {
     uint8_t address[16] = {0};
-    int family = parse_arpa4(question->name, address) ? AF_INET : parse_arpa6(question->name, address) ? AF_INET6 : 0;
+    int family = parse_arpa4(question->name, address)   ? AF_INET
+                 : parse_arpa6(question->name, address) ? AF_INET6
+                                                        : 0;
     size_t length = family == AF_INET ? 4 : 16;
     for (size_t i = 0; family != 0 && i < name_count; i++) {
         uint8_t encoded[TSC_DNS_NAME_MAX + 2];
@@ -235,16 +240,18 @@ static enum tsc_dns_verdict answer_pointer(struct writer *writer, const uint8_t 
     return TSC_DNS_FORWARD;
 }
 
-static bool has_address(const size_t *found, size_t count, const struct tsc_name *names, const struct tsc_name *name) {
+static bool has_address(const size_t *found, size_t count, const struct tsc_name *names,
+                        const struct tsc_name *name) {
     for (size_t i = 0; i < count; i++)
         if (memcmp(names[found[i]].address, name->address, sizeof(name->address)) == 0)
             return true;
     return false;
 }
 
-enum tsc_dns_verdict tsc_dns_answer(const uint8_t *query, size_t size, const struct tsc_dns_question *question,
-                                    const struct tsc_name *names, size_t name_count, unsigned turn, size_t limit,
-                                    uint8_t *answer, size_t *ret_size) {
+enum tsc_dns_verdict tsc_dns_answer(const uint8_t *query, size_t size,
+                                    const struct tsc_dns_question *question, const struct tsc_name *names,
+                                    size_t name_count, unsigned turn, size_t limit, uint8_t *answer,
+                                    size_t *ret_size) {
     (void)size;
     struct writer writer = {answer, 0, limit};
     if (question->class != CLASS_IN && question->class != CLASS_ANY)

@@ -141,8 +141,8 @@ static int shift_time(const struct tsc_launch *launch, struct tsc_error *reterr)
     int error = tsc_fault_of(&launch->fault, TSC_STEP_TIME_OFFSET, reterr);
     tsc_program_each(launch->program, TSC_STEP_TIME_OFFSET, step) {
         char text[80];
-        snprintf(text, sizeof(text), "%s %lld %lld", tsc_step_text(step, 0), (long long)tsc_step_integer(step, 1),
-                 (long long)tsc_step_integer(step, 2));
+        snprintf(text, sizeof(text), "%s %lld %lld", tsc_step_text(step, 0),
+                 (long long)tsc_step_integer(step, 1), (long long)tsc_step_integer(step, 2));
         if (error == 0)
             error = tsc_file_write(launch->proc, "self/timens_offsets", text);
         if (error < 0)

@@ -26,7 +26,7 @@ enum { CHUNK = 32 << 10, END_OF_TRANSMISSION = 4 };
 struct relay {
     struct tsc_process process;
     int signals;
-    int input;     /* towards the process */
+    int input;      /* towards the process */
     int outputs[2]; /* from it */
     bool terminal;
     bool raw;
@@ -143,7 +143,8 @@ static void give_input(struct relay *relay) {
 static bool copy_output(struct relay *relay, int index) {
     ssize_t count = tsc_fd_read(relay->outputs[index], relay->buffer, sizeof(relay->buffer));
     if (count > 0)
-        return tsc_fd_write_full(index == 0 ? STDOUT_FILENO : STDERR_FILENO, relay->buffer, (size_t)count) == 0;
+        return tsc_fd_write_full(index == 0 ? STDOUT_FILENO : STDERR_FILENO, relay->buffer, (size_t)count) ==
+               0;
     if (count == -EAGAIN)
         return false;
     close(relay->outputs[index]);
@@ -225,7 +226,8 @@ static int open_pipes(struct relay *relay, int standard[3], bool input) {
 static int open_signals(struct relay *relay) {
     sigset_t set;
     sigfillset(&set);
-    const int kept[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
+    const int kept[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP,
+                        SIGSYS,  SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
     for (size_t i = 0; i < TSC_COUNT(kept); i++)
         sigdelset(&set, kept[i]);
     sigprocmask(SIG_BLOCK, &set, NULL);
@@ -264,8 +266,8 @@ static int open_target(const struct tsc_exec_options *options, struct tsc_error 
     return tsc_take_fd(&pidfd);
 }
 
-static int start(struct relay *relay, const struct tsc_exec_options *options, const struct tsc_program *program,
-                 struct tsc_error *reterr) {
+static int start(struct relay *relay, const struct tsc_exec_options *options,
+                 const struct tsc_program *program, struct tsc_error *reterr) {
     const struct tsc_step *input = tsc_program_find(program, TSC_STEP_STANDARD_INPUT, NULL);
     tsc_auto_fd int target = open_target(options, reterr);
     if (target < 0)
@@ -281,7 +283,8 @@ static int start(struct relay *relay, const struct tsc_exec_options *options, co
     };
     if (!launch.exec)
         return tsc_fail(reterr, -EINVAL, "EXEC", "");
-    struct tsc_entry entry = {.launch = &launch, .standard = {-1, -1, -1}, .pidfd = target, .user_namespace = -1};
+    struct tsc_entry entry = {
+        .launch = &launch, .standard = {-1, -1, -1}, .pidfd = target, .user_namespace = -1};
     int error = add_joins(&entry, options, program, reterr);
     launch.user_namespace = entry.pidfd_flags & CLONE_NEWUSER;
     bool terminal = !launch.no_terminal && tsc_program_find(program, TSC_STEP_TERMINAL, NULL);
@@ -307,7 +310,8 @@ int tsc_exec_relay(const struct tsc_process *process, int master, int report, st
     tsc_auto_free struct relay *relay = calloc(1, sizeof(*relay));
     if (!relay)
         return tsc_fail(reterr, -ENOMEM, "relay", "");
-    *relay = (struct relay){.process = *process, .input = -1, .outputs = {-1, -1}, .terminal = master >= 0, .report = report};
+    *relay = (struct relay){
+        .process = *process, .input = -1, .outputs = {-1, -1}, .terminal = master >= 0, .report = report};
     int error = open_signals(relay);
     if (error < 0)
         return tsc_fail(reterr, error, "signalfd", "");

@@ -116,7 +116,8 @@ static int bind_device(const struct tsc_launch *launch, const char *path, dev_t 
     tsc_auto_fd int target = tsc_root_target(launch, path, false);
     if (target < 0)
         return target;
-    return tsc_sys_move_mount(tree, "", target, "", TSC_MOVE_MOUNT_F_EMPTY_PATH | TSC_MOVE_MOUNT_T_EMPTY_PATH) < 0
+    return tsc_sys_move_mount(tree, "", target, "",
+                              TSC_MOVE_MOUNT_F_EMPTY_PATH | TSC_MOVE_MOUNT_T_EMPTY_PATH) < 0
                ? -errno
                : 0;
 }
@@ -135,7 +136,8 @@ int tsc_device(struct tsc_launch *launch, const struct tsc_step *step, struct ts
         unlinkat(parent, name, 0);
         made = mknodat(parent, name, mode, device);
     }
-    int error = made < 0 ? -errno : own(parent, name, mode, tsc_step_integer(step, 4), tsc_step_integer(step, 5));
+    int error =
+        made < 0 ? -errno : own(parent, name, mode, tsc_step_integer(step, 4), tsc_step_integer(step, 5));
     if (error == -EPERM && !S_ISFIFO(mode))
         error = bind_device(launch, path, device);
     return error < 0 ? tsc_fail(reterr, error, "", path) : 0;

@@ -22,7 +22,8 @@ enum { RESULTS = 5, OUTPUT_MAX = 4096, ARGV_FIRST = 5, ABANDONED = -1 };
 
 enum verdict { STARTING, HEALTHY, UNHEALTHY };
 
-static const char *const verdict_names[] = {[STARTING] = "starting", [HEALTHY] = "healthy", [UNHEALTHY] = "unhealthy"};
+static const char *const verdict_names[] = {
+    [STARTING] = "starting", [HEALTHY] = "healthy", [UNHEALTHY] = "unhealthy"};
 
 struct result {
     struct timespec start;
@@ -153,7 +154,8 @@ static void conclude(struct tsc_health *health, int exit_code) {
     if (health->timed_out) {
         tsc_text_free(&health->output);
         health->output_cut = false;
-        tsc_text_format(&health->output, "Health check exceeded timeout (%g s)", (double)TIMEOUT(health) / 1000);
+        tsc_text_format(&health->output, "Health check exceeded timeout (%g s)",
+                        (double)TIMEOUT(health) / 1000);
     }
     judge(health, exit_code);
     add_result(health, exit_code);
@@ -231,8 +233,10 @@ static int start_probe(struct tsc_health *health, struct tsc_error *reterr) {
     int error = enter_probe(health, theirs, reterr);
     if (error < 0)
         return error;
-    health->exit_source = (struct tsc_source){.fd = health->process.pidfd, .ready = probe_ended, .data = health};
-    health->channel_source = (struct tsc_source){.fd = health->process.channel, .ready = probe_channel, .data = health};
+    health->exit_source =
+        (struct tsc_source){.fd = health->process.pidfd, .ready = probe_ended, .data = health};
+    health->channel_source =
+        (struct tsc_source){.fd = health->process.channel, .ready = probe_channel, .data = health};
     tsc_loop_watch(loop, &health->output_source, EPOLLIN);
     tsc_loop_watch(loop, &health->channel_source, EPOLLIN);
     tsc_loop_watch(loop, &health->exit_source, EPOLLIN);
@@ -356,8 +360,8 @@ void tsc_health_text(const struct tsc_health *health, struct tsc_text *text) {
         tsc_text_string(text, ",\"health\":null");
         return;
     }
-    tsc_text_format(text, ",\"health\":{\"status\":\"%s\",\"failing\":%lld,\"log\":[", verdict_names[health->verdict],
-                    (long long)health->failing);
+    tsc_text_format(text, ",\"health\":{\"status\":\"%s\",\"failing\":%lld,\"log\":[",
+                    verdict_names[health->verdict], (long long)health->failing);
     for (size_t i = 0; i < health->count; i++) {
         if (i > 0)
             tsc_text_string(text, ",");

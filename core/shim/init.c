@@ -24,12 +24,13 @@ int tsc_init_exec(int self, int channel, char *const arguments[], char *const en
     char **all = calloc(count + 3, sizeof(*all));
     if (!all)
         return -ENOMEM;
-    all[0] = (char *)(uintptr_t) "tscompose-init";
-    all[1] = (char *)(uintptr_t) "--";
+    all[0] = (char *)(uintptr_t)"tscompose-init";
+    all[1] = (char *)(uintptr_t)"--";
     memcpy(all + 2, arguments, count * sizeof(*all));
     /* Above the channel's place, so that neither overwrites the other. */
     int program = fcntl(self, F_DUPFD_CLOEXEC, CHANNEL_FD + 1);
-    if (program < 0 || (channel == CHANNEL_FD ? tsc_fd_set_cloexec(channel, false) : dup2(channel, CHANNEL_FD)) < 0)
+    if (program < 0 ||
+        (channel == CHANNEL_FD ? tsc_fd_set_cloexec(channel, false) : dup2(channel, CHANNEL_FD)) < 0)
         return -errno;
     tsc_sys_execveat(program, "", all, environment, AT_EMPTY_PATH);
     int error = -errno;

@@ -38,7 +38,8 @@ static void file_flush(struct tsc_log *log) {
     /* A full disk loses lines, as in Docker: better than to stop the container. */
     if (log->fd >= 0)
         tsc_fd_write_full(log->fd, log->out.bytes + log->out.start, tsc_text_length(&log->out));
-    log->out.start = log->out.size = 0; /* the memory is kept while there is much to write, see tsc_log_trim() */
+    log->out.start = log->out.size =
+        0; /* the memory is kept while there is much to write, see tsc_log_trim() */
 }
 
 /* log → log.1 → log.2 … */
@@ -64,7 +65,8 @@ static void file_rotate(struct tsc_log *log) {
         log->fd = old;
 }
 
-static void file_entry(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size, bool partial) {
+static void file_entry(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size,
+                       bool partial) {
     if (log->max_size > 0 && log->size >= log->max_size)
         file_rotate(log);
     size_t before = tsc_text_length(&log->out);
@@ -124,11 +126,12 @@ static void journald_entry(struct tsc_log *log, enum tsc_stream stream, const ch
     tsc_text_string(&log->out, "MESSAGE\n");
     tsc_text_append(&log->out, length, 8);
     tsc_text_append(&log->out, line, size);
-    tsc_text_format(&log->out,
-                    "\nPRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nCONTAINER_TAG=%s\nCONTAINER_NAME=%s\nCONTAINER_ID=%.12s\n"
-                    "CONTAINER_ID_FULL=%s\nSYSLOG_TIMESTAMP=%s\n%s",
-                    stream == TSC_STDERR ? LOG_ERR : LOG_INFO, log->path, log->path, log->path, log->id, log->id,
-                    log->time, partial ? "CONTAINER_PARTIAL_MESSAGE=true\n" : "");
+    tsc_text_format(
+        &log->out,
+        "\nPRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nCONTAINER_TAG=%s\nCONTAINER_NAME=%s\nCONTAINER_ID=%.12s\n"
+        "CONTAINER_ID_FULL=%s\nSYSLOG_TIMESTAMP=%s\n%s",
+        stream == TSC_STDERR ? LOG_ERR : LOG_INFO, log->path, log->path, log->path, log->id, log->id,
+        log->time, partial ? "CONTAINER_PARTIAL_MESSAGE=true\n" : "");
     socket_send(log, JOURNAL_SOCKET);
 }
 
@@ -136,7 +139,8 @@ static int syslog_open(struct tsc_log *log) {
     return socket_open(log, SYSLOG_SOCKET);
 }
 
-static void syslog_entry(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size, bool partial) {
+static void syslog_entry(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size,
+                         bool partial) {
     (void)partial;
     char time[32];
     struct tm parts;
@@ -182,7 +186,8 @@ int tsc_log_open(struct tsc_log *log, const struct tsc_program *program, const s
             continue;
         log->driver = &drivers[i];
         error = log->driver->open(log);
-        return error < 0 ? tsc_fail(reterr, error, tsc_step_name(TSC_STEP_LOG), *log->path ? log->path : name) : 0;
+        return error < 0 ? tsc_fail(reterr, error, tsc_step_name(TSC_STEP_LOG), *log->path ? log->path : name)
+                         : 0;
     }
     return tsc_fail(reterr, -ENOTSUP, tsc_step_name(TSC_STEP_LOG), name);
 }

@@ -24,10 +24,12 @@
 #endif
 
 static const char usage[] =
-    "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--fd SLOT=N]... [--relay PROTO,N,ADDRESS,PORT]...\n"
+    "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--fd SLOT=N]... [--relay "
+    "PROTO,N,ADDRESS,PORT]...\n"
     "       tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--inherit] [--report N]\n"
     "                           [--console-socket PATH] [--fd SLOT=N]...\n"
-    "       tscompose-shim create --program FILE --gate PATH --report N [--console-socket PATH] [--keyring NAME]\n"
+    "       tscompose-shim create --program FILE --gate PATH --report N [--console-socket PATH] [--keyring "
+    "NAME]\n"
     "                             [--preserve-fds N] [--start] [--fd SLOT=N]...\n"
     "       tscompose-shim start --gate PATH --report N\n"
     "       tscompose-shim --version\n";
@@ -170,7 +172,8 @@ static bool parse_exec(int argc, char *argv[], struct tsc_exec_options *options)
         else if (fine && strcmp(name, "--report") == 0)
             fine = parse_number(value, &options->report);
         else
-            fine = fine && strcmp(name, "--fd") == 0 && parse_slot(value, options->slots, &options->slot_count);
+            fine =
+                fine && strcmp(name, "--fd") == 0 && parse_slot(value, options->slots, &options->slot_count);
     }
     return fine && options->program && options->pid > 0;
 }

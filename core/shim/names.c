@@ -57,7 +57,8 @@ static void add_name(struct tsc_names *names, const struct tsc_name *entry) {
     names->list[names->count++] = *entry;
 }
 
-static void add_with_links(struct tsc_names *names, struct tsc_name entry, bool first, struct tsc_text *hosts) {
+static void add_with_links(struct tsc_names *names, struct tsc_name entry, bool first,
+                           struct tsc_text *hosts) {
     add_name(names, &entry);
     tsc_text_format(hosts, "%s%s", first ? "\t" : " ", entry.name);
     const char *name = entry.name;
@@ -184,7 +185,8 @@ static int watch_tables(struct tsc_names *names) {
     for (uint32_t i = TABLES_FIRST; i < names->step->count; i++) {
         char directory[PATH_MAX];
         directory_of(tsc_step_text(names->step, i), directory);
-        if (inotify_add_watch(fd, directory, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) < 0 && errno != ENOENT)
+        if (inotify_add_watch(fd, directory, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) < 0 &&
+            errno != ENOENT)
             return -errno;
     }
     return tsc_loop_watch(&names->shim->loop, &names->watch, EPOLLIN);

@@ -32,7 +32,8 @@ static int keep_umask(struct tsc_launch *launch, const struct tsc_step *step, st
     return 0;
 }
 
-static int keep_capabilities(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+static int keep_capabilities(struct tsc_launch *launch, const struct tsc_step *step,
+                             struct tsc_error *reterr) {
     (void)reterr;
     launch->capabilities = step;
     return 0;
@@ -44,7 +45,8 @@ static int keep_seccomp(struct tsc_launch *launch, const struct tsc_step *step, 
     return 0;
 }
 
-static int keep_environment(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+static int keep_environment(struct tsc_launch *launch, const struct tsc_step *step,
+                            struct tsc_error *reterr) {
     (void)reterr;
     launch->environment = step;
     return 0;
@@ -57,7 +59,8 @@ static int keep_init(struct tsc_launch *launch, const struct tsc_step *step, str
     return 0;
 }
 
-static int set_no_new_privileges(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
+static int set_no_new_privileges(struct tsc_launch *launch, const struct tsc_step *step,
+                                 struct tsc_error *reterr) {
     (void)step;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return tsc_fail(reterr, -errno, "", "");
@@ -68,7 +71,8 @@ static int set_no_new_privileges(struct tsc_launch *launch, const struct tsc_ste
 static int run_hook(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
     if (tsc_step_integer(step, 0) != TSC_HOOK_CREATE_CONTAINER)
         return 0;
-    struct tsc_hook_state state = {.program = launch->program, .status = "creating", .pid = getpid(), .network = -1};
+    struct tsc_hook_state state = {
+        .program = launch->program, .status = "creating", .pid = getpid(), .network = -1};
     return tsc_hook_run(step, &state, reterr);
 }
 
@@ -247,7 +251,8 @@ static char **make_environment(const struct tsc_launch *launch) {
         environment[i] = (char *)(uintptr_t)tsc_step_text(launch->environment, i);
         home = home || strncmp(environment[i], "HOME=", 5) == 0;
     }
-    if (!home && launch->identity.known && asprintf(&environment[count], "HOME=%s", launch->identity.home) < 0)
+    if (!home && launch->identity.known &&
+        asprintf(&environment[count], "HOME=%s", launch->identity.home) < 0)
         environment[count] = NULL;
     return environment;
 }
@@ -277,7 +282,8 @@ int tsc_exec_search(char *const arguments[], char *const environment[]) {
     for (const char *at = path;; at++) {
         size_t length = strcspn(at, ":");
         char candidate[PATH_MAX];
-        int written = snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)length, length > 0 ? at : ".", name);
+        int written =
+            snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)length, length > 0 ? at : ".", name);
         if (length == 0)
             written = snprintf(candidate, sizeof(candidate), "./%s", name);
         if (written > 0 && (size_t)written < sizeof(candidate)) {
@@ -302,7 +308,8 @@ static int is_program(const char *path) {
 
 /* So that a command that does not exist is told at creation, as other runtimes do it. */
 static int find_program(const struct tsc_launch *launch, struct tsc_error *reterr) {
-    const char *name = launch->exec->count > launch->exec_first ? tsc_step_text(launch->exec, launch->exec_first) : "";
+    const char *name =
+        launch->exec->count > launch->exec_first ? tsc_step_text(launch->exec, launch->exec_first) : "";
     const char *path = DEFAULT_PATH;
     int error = -ENOENT;
     if (strchr(name, '/'))
@@ -338,7 +345,8 @@ static void tie_to_shim(const struct tsc_launch *launch) {
 }
 
 static int run_start_hooks(const struct tsc_launch *launch, struct tsc_error *reterr) {
-    struct tsc_hook_state state = {.program = launch->program, .status = "created", .pid = getpid(), .network = -1};
+    struct tsc_hook_state state = {
+        .program = launch->program, .status = "created", .pid = getpid(), .network = -1};
     return launch->mode == TSC_MODE_FIRST ? tsc_hooks_run(TSC_HOOK_START_CONTAINER, &state, reterr) : 0;
 }
 

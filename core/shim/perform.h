@@ -36,13 +36,13 @@ struct tsc_launch {
     uint32_t exec_first;         /* which of its arguments is argv[0] */
     bool no_terminal;            /* TERMINAL is not for this process */
     bool gated;                  /* wait for TSC_SYNC_GO before EXEC */
-    int gate;                    /* or, when there is no shim, for a connection to this listening socket; 0: none */
-    bool orphan;                 /* belongs to nobody once it passed the gate */
-    int first_kept;              /* descriptors that the process gets besides the standard ones */
+    int gate;       /* or, when there is no shim, for a connection to this listening socket; 0: none */
+    bool orphan;    /* belongs to nobody once it passed the gate */
+    int first_kept; /* descriptors that the process gets besides the standard ones */
     int kept_count;
-    bool user_namespace;         /* become its root first */
-    bool private_pids;           /* nobody else is in the pid namespace */
-    int64_t descriptors;         /* soft RLIMIT_NOFILE to give back, 0: as it is */
+    bool user_namespace; /* become its root first */
+    bool private_pids;   /* nobody else is in the pid namespace */
+    int64_t descriptors; /* soft RLIMIT_NOFILE to give back, 0: as it is */
     int channel;
     int self;     /* our own program file, for INIT */
     int proc;     /* /proc of the host */
@@ -69,10 +69,11 @@ int tsc_fault_of(const struct tsc_fault *fault, uint32_t op, struct tsc_error *r
 typedef int tsc_operation(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr);
 
 /* rootfs.c */
-tsc_operation tsc_root_propagation, tsc_root_overlay, tsc_root_bind, tsc_bind, tsc_mount, tsc_pivot_root, tsc_move_root,
-    tsc_mask, tsc_read_only_path, tsc_root_read_only, tsc_mount_attributes;
+tsc_operation tsc_root_propagation, tsc_root_overlay, tsc_root_bind, tsc_bind, tsc_mount, tsc_pivot_root,
+    tsc_move_root, tsc_mask, tsc_read_only_path, tsc_root_read_only, tsc_mount_attributes;
 /* Detached clones of the sources of BIND and ROOT_BIND, made by who still sees and may read the host's files. `idmap` may be NULL. */
-int tsc_bind_source(const struct tsc_step *step, const struct tsc_step *idmap, int *ret_tree, struct tsc_error *reterr);
+int tsc_bind_source(const struct tsc_step *step, const struct tsc_step *idmap, int *ret_tree,
+                    struct tsc_error *reterr);
 int tsc_root_source(const struct tsc_step *step, int *ret_tree, struct tsc_error *reterr);
 /* idmap.c: a user namespace with these maps, in which nothing runs. */
 int tsc_idmap_open(const char *uid_map, const char *gid_map, int *ret_fd, struct tsc_error *reterr);
@@ -81,8 +82,8 @@ tsc_operation tsc_device, tsc_symlink, tsc_file, tsc_directory, tsc_working_dire
 /* copyup.c */
 tsc_operation tsc_copy_up, tsc_mount_copy_up;
 /* settings.c */
-tsc_operation tsc_sysctl, tsc_hostname, tsc_domainname, tsc_rlimit, tsc_lsm_label, tsc_personality, tsc_scheduler,
-    tsc_io_priority;
+tsc_operation tsc_sysctl, tsc_hostname, tsc_domainname, tsc_rlimit, tsc_lsm_label, tsc_personality,
+    tsc_scheduler, tsc_io_priority;
 int tsc_oom_score(int proc, const struct tsc_step *step, struct tsc_error *reterr);
 int tsc_sysctl_write(int proc, const struct tsc_step *step, struct tsc_error *reterr);
 bool tsc_sysctl_is_network(const struct tsc_step *step);

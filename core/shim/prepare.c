@@ -57,7 +57,8 @@ static int join_all(struct tsc_shim *shim, struct tsc_error *reterr) {
     return 0;
 }
 
-static int write_map(struct tsc_shim *shim, pid_t pid, uint32_t op, const char *file, struct tsc_error *reterr) {
+static int write_map(struct tsc_shim *shim, pid_t pid, uint32_t op, const char *file,
+                     struct tsc_error *reterr) {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
     int error = tsc_fault_of(&shim->options->fault, op, reterr);

@@ -48,8 +48,8 @@ static inline int64_t tsc_step_integer(const struct tsc_step *step, uint32_t ind
     return step->arguments[index].integer;
 }
 
-#define tsc_program_each(program, number, step)                                                              \
-    for (const struct tsc_step *step = tsc_program_find(program, number, NULL); step;                        \
+#define tsc_program_each(program, number, step)                                       \
+    for (const struct tsc_step *step = tsc_program_find(program, number, NULL); step; \
          step = tsc_program_find(program, number, step))
 
 #endif

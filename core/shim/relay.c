@@ -259,7 +259,8 @@ static void connection_open(struct relay *relay, int outside) {
     int protocol = relay->protocol == IPPROTO_TCP ? 0 : relay->protocol;
     int inside = socket(relay->target.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
     struct connection *connection = inside < 0 ? NULL : calloc(1, sizeof(*connection));
-    bool refused = inside >= 0 && connect(inside, &relay->target.any, relay->target_size) < 0 && errno != EINPROGRESS;
+    bool refused =
+        inside >= 0 && connect(inside, &relay->target.any, relay->target_size) < 0 && errno != EINPROGRESS;
     if (!connection || refused) {
         reset(outside);
         close(outside);
@@ -342,9 +343,12 @@ static void send_back(const struct udp_client *client, const char *bytes, size_t
     bool v4 = client->address.any.sa_family == AF_INET;
     struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     union packet_control control = {0};
-    struct msghdr message = {
-        .msg_name = (void *)(uintptr_t)&client->address, .msg_namelen = client->address_size,
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct msghdr message = {.msg_name = (void *)(uintptr_t)&client->address,
+                             .msg_namelen = client->address_size,
+                             .msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
     struct cmsghdr *info = CMSG_FIRSTHDR(&message);
     size_t length = v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo);
     info->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
@@ -387,9 +391,11 @@ static struct udp_client *client_add(struct relay *relay, const union address *a
         free(client);
         return NULL;
     }
-    *client = (struct udp_client){
-        .relay = relay, .address = *address, .address_size = size, .next = relay->clients,
-        .source = {.fd = fd, .ready = client_ready, .data = client}};
+    *client = (struct udp_client){.relay = relay,
+                                  .address = *address,
+                                  .address_size = size,
+                                  .next = relay->clients,
+                                  .source = {.fd = fd, .ready = client_ready, .data = client}};
     relay->clients = client;
     relay->client_count++;
     tsc_loop_watch(&relay->relays->shim->loop, &client->source, EPOLLIN);
@@ -435,9 +441,12 @@ static void datagrams_ready(void *data, uint32_t events) {
         union address from = {0};
         union packet_control control;
         struct iovec part = {.iov_base = relay->relays->shim->buffer, .iov_len = TSC_BUFFER_SIZE};
-        struct msghdr message = {
-            .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1,
-            .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+        struct msghdr message = {.msg_name = &from,
+                                 .msg_namelen = sizeof(from),
+                                 .msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.bytes,
+                                 .msg_controllen = sizeof(control.bytes)};
         ssize_t count = recvmsg(relay->source.fd, &message, MSG_DONTWAIT);
         if (count < 0)
             return;
@@ -470,7 +479,8 @@ static int relay_open(struct tsc_relays *relays, struct relay *relay, const stru
     int on = 1;
     bool udp = option->protocol == IPPROTO_UDP;
     *relay = (struct relay){
-        .relays = relays, .protocol = option->protocol,
+        .relays = relays,
+        .protocol = option->protocol,
         .source = {.fd = option->fd, .ready = udp ? datagrams_ready : listener_ready, .data = relay},
         .retry = {.fire = accept_again, .data = relay},
         .expiry = {.fire = expire, .data = relay},
@@ -496,12 +506,14 @@ int tsc_relays_open(struct tsc_shim *shim, struct tsc_error *reterr) {
         free(list);
         return tsc_fail(reterr, -ENOMEM, "relay", "");
     }
-    *relays = (struct tsc_relays){.shim = shim, .list = list, .sweep = {.fire = connection_sweep, .data = relays}};
+    *relays =
+        (struct tsc_relays){.shim = shim, .list = list, .sweep = {.fire = connection_sweep, .data = relays}};
     shim->relays = relays;
     for (size_t i = 0; i < options->relay_count; i++) {
         int error = relay_open(relays, &list[i], &options->relays[i]);
         if (error < 0)
-            return tsc_failf(reterr, error, "relay", "%s:%d", options->relays[i].address, options->relays[i].port);
+            return tsc_failf(reterr, error, "relay", "%s:%d", options->relays[i].address,
+                             options->relays[i].port);
         relays->count++;
     }
     return 0;

@@ -216,7 +216,8 @@ static int decorate(int tree, const struct tsc_step *step) {
         top.attr_clr = TSC_MOUNT_ATTR__ATIME;
     int error = set_attributes(tree, 0, top);
     if (error == 0 && flags & MS_RDONLY && tsc_step_integer(step, 5) & TSC_BIND_READ_ONLY_DEEP)
-        error = set_attributes(tree, TSC_AT_RECURSIVE, (struct tsc_mount_attr){.attr_set = TSC_MOUNT_ATTR_RDONLY});
+        error = set_attributes(tree, TSC_AT_RECURSIVE,
+                               (struct tsc_mount_attr){.attr_set = TSC_MOUNT_ATTR_RDONLY});
     struct tsc_mount_attr spread = {.propagation = propagation & kinds ? propagation & kinds : MS_PRIVATE};
     if (error == 0)
         error = set_attributes(tree, propagation == 0 || propagation & MS_REC ? TSC_AT_RECURSIVE : 0, spread);
@@ -252,7 +253,8 @@ static int map_ids(int tree, const struct tsc_step *idmap, struct tsc_error *ret
     return error < 0 ? tsc_fail(reterr, error, "", "idmap") : 0;
 }
 
-int tsc_bind_source(const struct tsc_step *step, const struct tsc_step *idmap, int *ret_tree, struct tsc_error *reterr) {
+int tsc_bind_source(const struct tsc_step *step, const struct tsc_step *idmap, int *ret_tree,
+                    struct tsc_error *reterr) {
     const char *source = tsc_step_text(step, 0);
     int64_t options = tsc_step_integer(step, 5);
     tsc_auto_fd int fd = open_source(step);
@@ -316,7 +318,8 @@ int tsc_pivot_root(struct tsc_launch *launch, const struct tsc_step *step, struc
 
 int tsc_move_root(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
     (void)step;
-    if (fchdir(launch->root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+    if (fchdir(launch->root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+        chdir("/") < 0)
         return tsc_fail(reterr, -errno, "", "/");
     return 0;
 }
@@ -329,7 +332,9 @@ int tsc_mount_attributes(struct tsc_launch *launch, const struct tsc_step *step,
         .propagation = (uint64_t)tsc_step_integer(step, 3),
     };
     tsc_auto_fd int target = tsc_root_open(launch, path, O_PATH, 0);
-    int error = target < 0 ? target : set_attributes(target, tsc_step_integer(step, 4) ? TSC_AT_RECURSIVE : 0, attributes);
+    int error = target < 0
+                    ? target
+                    : set_attributes(target, tsc_step_integer(step, 4) ? TSC_AT_RECURSIVE : 0, attributes);
     return error < 0 ? tsc_fail(reterr, error, "", path) : 0;
 }
 
@@ -371,7 +376,8 @@ int tsc_read_only_path(struct tsc_launch *launch, const struct tsc_step *step, s
     tsc_auto_fd int tree = tsc_sys_open_tree(target, "", flags);
     if (tree < 0)
         return tsc_fail(reterr, -errno, "", path);
-    int error = set_attributes(tree, TSC_AT_RECURSIVE, (struct tsc_mount_attr){.attr_set = TSC_MOUNT_ATTR_RDONLY});
+    int error =
+        set_attributes(tree, TSC_AT_RECURSIVE, (struct tsc_mount_attr){.attr_set = TSC_MOUNT_ATTR_RDONLY});
     if (error == 0 && tsc_sys_move_mount(tree, "", target, "", MOVE_FLAGS) < 0)
         error = -errno;
     return error < 0 ? tsc_fail(reterr, error, "", path) : 0;

@@ -1,10 +1,10 @@
 /* Who the process is and what it may do: user and groups, capabilities, seccomp. */
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +75,8 @@ static void add_group(struct groups *groups, gid_t gid) {
 }
 
 /* Fills the identity from passwd; `ret_name` gets the login name, "" when the user is a mere number. */
-static int find_user(const struct tsc_launch *launch, const char *user, struct tsc_identity *ret, char *ret_name,
-                     size_t name_size) {
+static int find_user(const struct tsc_launch *launch, const char *user, struct tsc_identity *ret,
+                     char *ret_name, size_t name_size) {
     tsc_auto_free char *text = NULL;
     int error = read_database(launch, "/etc/passwd", &text);
     if (error < 0)
@@ -146,8 +146,8 @@ static int add_memberships(const struct tsc_launch *launch, const char *name, st
     return 0;
 }
 
-static int resolve(const struct tsc_launch *launch, const struct tsc_step *step, struct tsc_identity *identity,
-                   struct groups *groups, struct tsc_error *reterr) {
+static int resolve(const struct tsc_launch *launch, const struct tsc_step *step,
+                   struct tsc_identity *identity, struct groups *groups, struct tsc_error *reterr) {
     char user[256];
     char name[256];
     int length = snprintf(user, sizeof(user), "%s", tsc_step_text(step, 0));

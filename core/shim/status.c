@@ -9,9 +9,9 @@
 #include "supervise.h"
 
 static const char *const state_names[TSC_STATES] = {
-    [TSC_STATE_CREATING] = "creating",   [TSC_STATE_CREATED] = "created",
-    [TSC_STATE_STARTING] = "created",    [TSC_STATE_RUNNING] = "running",
-    [TSC_STATE_PAUSED] = "paused",       [TSC_STATE_WAITING] = "restarting",
+    [TSC_STATE_CREATING] = "creating",      [TSC_STATE_CREATED] = "created",
+    [TSC_STATE_STARTING] = "created",       [TSC_STATE_RUNNING] = "running",
+    [TSC_STATE_PAUSED] = "paused",          [TSC_STATE_WAITING] = "restarting",
     [TSC_STATE_RELAUNCHING] = "restarting", [TSC_STATE_ENDED] = "stopped",
 };
 
@@ -54,8 +54,8 @@ void tsc_status_text(const struct tsc_shim *shim, struct tsc_text *text) {
     tsc_text_string(text, "{\"version\":1");
     add_string(text, "id", shim->options->id);
     add_string(text, "state", state_name(shim));
-    tsc_text_format(text, ",\"shim\":%d,\"shimStart\":%" PRIu64 ",\"pid\":%d,\"pidStart\":%" PRIu64, (int)getpid(),
-                    status->shim_start, (int)status->pid, status->pid_start);
+    tsc_text_format(text, ",\"shim\":%d,\"shimStart\":%" PRIu64 ",\"pid\":%d,\"pidStart\":%" PRIu64,
+                    (int)getpid(), status->shim_start, (int)status->pid, status->pid_start);
     add_time(text, "startedAt", &status->started);
     add_time(text, "finishedAt", &status->finished);
     tsc_text_format(text, ",\"exitCode\":%d,\"signal\":%d", status->exit_code, status->signal);
@@ -70,7 +70,8 @@ void tsc_status_text(const struct tsc_shim *shim, struct tsc_text *text) {
 int tsc_status_write(const struct tsc_shim *shim) {
     struct tsc_text text = {0};
     tsc_status_text(shim, &text);
-    int error = text.failed ? -ENOMEM : tsc_file_replace(shim->run_dir, "status", 0644, text.bytes, text.size);
+    int error =
+        text.failed ? -ENOMEM : tsc_file_replace(shim->run_dir, "status", 0644, text.bytes, text.size);
     tsc_text_free(&text);
     return error;
 }

@@ -96,7 +96,8 @@ static void flush_input(struct tsc_shim *shim) {
         return;
     }
     while (tsc_text_length(input) > 0) {
-        ssize_t count = tsc_fd_write(shim->input_source.fd, input->bytes + input->start, tsc_text_length(input));
+        ssize_t count =
+            tsc_fd_write(shim->input_source.fd, input->bytes + input->start, tsc_text_length(input));
         if (count == -EAGAIN)
             break;
         tsc_text_consume(input, count < 0 ? tsc_text_length(input) : (size_t)count);
@@ -293,7 +294,8 @@ static int launch(struct tsc_shim *shim, struct tsc_error *reterr) {
     shim->status.pid = shim->process.pid;
     tsc_process_start(shim->process.pid, &shim->status.pid_start);
     shim->exit_source = (struct tsc_source){.fd = shim->process.pidfd, .ready = process_ended, .data = shim};
-    shim->channel_source = (struct tsc_source){.fd = shim->process.channel, .ready = channel_ready, .data = shim};
+    shim->channel_source =
+        (struct tsc_source){.fd = shim->process.channel, .ready = channel_ready, .data = shim};
     error = tsc_loop_watch(&shim->loop, &shim->channel_source, EPOLLIN);
     if (error == 0)
         error = tsc_loop_watch(&shim->loop, &shim->exit_source, EPOLLIN);
@@ -455,8 +457,9 @@ static int set_network_sysctls(struct tsc_shim *shim) {
     tsc_program_each(&shim->program, TSC_STEP_SYSCTL, step) {
         if (!tsc_sysctl_is_network(step))
             continue;
-        int error = shim->namespaces.own_network ? tsc_sysctl_write(proc, step, &shim->status.error)
-                                                 : tsc_fail(&shim->status.error, -EPERM, "", tsc_step_text(step, 0));
+        int error = shim->namespaces.own_network
+                        ? tsc_sysctl_write(proc, step, &shim->status.error)
+                        : tsc_fail(&shim->status.error, -EPERM, "", tsc_step_text(step, 0));
         if (error < 0)
             return tsc_fail_step(&shim->status.error, error, tsc_step_name(step->op));
     }
@@ -512,7 +515,9 @@ static void grace_over(void *data) {
 
 static int stop(struct tsc_shim *shim, const struct tsc_request *request) {
     const struct tsc_step *step = tsc_program_find(&shim->program, TSC_STEP_STOP, NULL);
-    int signal = request && request->signal > 0 ? request->signal : step ? (int)tsc_step_integer(step, 0) : SIGTERM;
+    int signal = request && request->signal > 0 ? request->signal
+                 : step                         ? (int)tsc_step_integer(step, 0)
+                                                : SIGTERM;
     int64_t grace = request && request->grace_ms != INT64_MIN ? request->grace_ms
                     : step                                    ? tsc_step_integer(step, 1)
                                                               : DEFAULT_GRACE_MS;
@@ -594,7 +599,7 @@ static int launch_again(struct tsc_shim *shim, const struct tsc_request *request
     return relaunch(shim);
 }
 
-#define BEFORE_START \
+#define BEFORE_START                                                                      \
     [TSC_EVENT_STOP] = abandon, [TSC_EVENT_KILL] = abandon, [TSC_EVENT_HANGUP] = hang_up, \
     [TSC_EVENT_FAILED] = failed, [TSC_EVENT_EXITED] = died_early, [TSC_EVENT_EXECUTED] = lost
 #define AFTER_START [TSC_EVENT_HANGUP] = ignore
@@ -604,8 +609,8 @@ static transition *const transitions[TSC_STATES][TSC_EVENTS] = {
     [TSC_STATE_CREATING] = {BEFORE_START, [TSC_EVENT_READY] = created},
     [TSC_STATE_CREATED] = {BEFORE_START, [TSC_EVENT_START] = open_gate},
     [TSC_STATE_STARTING] = {AFTER_START, [TSC_EVENT_EXECUTED] = executed, [TSC_EVENT_FAILED] = failed,
-                            [TSC_EVENT_EXITED] = died_early, [TSC_EVENT_STOP] = stop, [TSC_EVENT_KILL] = send_signal,
-                            [TSC_EVENT_GRACE] = end_grace},
+                            [TSC_EVENT_EXITED] = died_early, [TSC_EVENT_STOP] = stop,
+                            [TSC_EVENT_KILL] = send_signal, [TSC_EVENT_GRACE] = end_grace},
     [TSC_STATE_RUNNING] = {AFTER_START, [TSC_EVENT_EXITED] = ended, [TSC_EVENT_STOP] = stop,
                            [TSC_EVENT_GRACE] = end_grace, [TSC_EVENT_KILL] = send_signal,
                            [TSC_EVENT_PAUSE] = pause_all},
@@ -716,9 +721,16 @@ static int begin(struct tsc_shim *shim, struct tsc_error *reterr) {
 
 int tsc_run(const struct tsc_run_options *options, struct tsc_error *reterr) {
     struct tsc_shim shim = {
-        .options = options, .process = {.pidfd = -1, .channel = -1}, .input_source = {.fd = -1},
-        .channel_source = {.fd = -1}, .trim_timer = {.fire = trim, .data = &shim}, .upstream = {-1, -1}, .host_network = -1,
-        .outputs = {{.source = {.fd = -1}}, {.source = {.fd = -1}}}, .log = {.fd = -1}, .netfilter = -1,
+        .options = options,
+        .process = {.pidfd = -1, .channel = -1},
+        .input_source = {.fd = -1},
+        .channel_source = {.fd = -1},
+        .trim_timer = {.fire = trim, .data = &shim},
+        .upstream = {-1, -1},
+        .host_network = -1,
+        .outputs = {{.source = {.fd = -1}}, {.source = {.fd = -1}}},
+        .log = {.fd = -1},
+        .netfilter = -1,
     };
     int error = take_lock(&shim, reterr);
     if (error == 0)

@@ -37,12 +37,12 @@ struct tsc_run_options {
 };
 
 enum tsc_state {
-    TSC_STATE_CREATING,   /* the first process performs its steps */
-    TSC_STATE_CREATED,    /* it waits at the gate */
-    TSC_STATE_STARTING,   /* the gate is open, exec has not happened yet */
+    TSC_STATE_CREATING, /* the first process performs its steps */
+    TSC_STATE_CREATED,  /* it waits at the gate */
+    TSC_STATE_STARTING, /* the gate is open, exec has not happened yet */
     TSC_STATE_RUNNING,
     TSC_STATE_PAUSED,
-    TSC_STATE_WAITING,    /* ended, will be launched again */
+    TSC_STATE_WAITING, /* ended, will be launched again */
     TSC_STATE_RELAUNCHING,
     TSC_STATE_ENDED,
     TSC_STATES,
@@ -118,7 +118,7 @@ struct tsc_shim {
     struct tsc_status status;
     int run_dir;
     int lock;
-    int self; /* our own program file */
+    int self;            /* our own program file */
     int64_t descriptors; /* soft RLIMIT_NOFILE that the container gets, 0: as it is */
     int netfilter;
     struct tsc_text netfilter_batch;

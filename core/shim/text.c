@@ -55,7 +55,10 @@ void tsc_text_format(struct tsc_text *text, const char *format, ...) {
 /* The length of the UTF-8 sequence at `p`, 0 when it is none. */
 static size_t sequence_length(const unsigned char *p, size_t left) {
     unsigned char first = p[0];
-    size_t length = first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xF0 && first < 0xF5 ? 4 : 0;
+    size_t length = first >= 0xC2 && first < 0xE0   ? 2
+                    : first >= 0xE0 && first < 0xF0 ? 3
+                    : first >= 0xF0 && first < 0xF5 ? 4
+                                                    : 0;
     if (length == 0 || length > left)
         return 0;
     unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
@@ -70,8 +73,8 @@ static size_t sequence_length(const unsigned char *p, size_t left) {
 
 /* Printable ASCII that stands for itself. */
 static const bool plain[256] = {
-    [' ' ... '!'] = true, ['#' ... '%'] = true, ['\'' ... ';'] = true, ['='] = true,
-    ['?' ... '['] = true, [']' ... 0x7F] = true,
+    [' ' ... '!'] = true, ['#' ... '%'] = true, ['\'' ... ';'] = true,
+    ['='] = true,         ['?' ... '['] = true, [']' ... 0x7F] = true,
 };
 
 static void escape_ascii(struct tsc_text *text, unsigned char c) {

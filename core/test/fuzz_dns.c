@@ -7,8 +7,8 @@
 #include "fuzz.h"
 
 static const struct tsc_name names[] = {
-    {"db", "10.0.0.2", AF_INET, {10, 0, 0, 2}},   {"db", "10.0.0.3", AF_INET, {10, 0, 0, 3}},
-    {"web", "10.0.0.4", AF_INET, {10, 0, 0, 4}},  {"web", "fd00::1", AF_INET6, {0xfd, [15] = 1}},
+    {"db", "10.0.0.2", AF_INET, {10, 0, 0, 2}},  {"db", "10.0.0.3", AF_INET, {10, 0, 0, 3}},
+    {"web", "10.0.0.4", AF_INET, {10, 0, 0, 4}}, {"web", "fd00::1", AF_INET6, {0xfd, [15] = 1}},
     {"a.b", "10.0.0.5", AF_INET, {10, 0, 0, 5}},
 };
 
@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     size_t limit = TSC_DNS_UDP_MIN + (size > 0 ? bytes[0] : 0);
     uint8_t *answer = malloc(limit);
     size_t length = 0;
-    if (tsc_dns_answer(bytes, size, &question, names, sizeof(names) / sizeof(*names), 1, limit, answer, &length) ==
-        TSC_DNS_ANSWERED) {
+    if (tsc_dns_answer(bytes, size, &question, names, sizeof(names) / sizeof(*names), 1, limit, answer,
+                       &length) == TSC_DNS_ANSWERED) {
         if (length < TSC_DNS_HEADER || length > limit || !(answer[2] & 0x80))
             abort();
     }
@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 
 size_t fuzz_seed(unsigned which, uint8_t *bytes) {
     static const uint8_t header[] = {0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
-    static const char *const questions[] = {"\2db", "\3web", "\1a\1b", "\0012\0010\0010\00210\7in-addr\4arpa"};
+    static const char *const questions[] = {"\2db", "\3web", "\1a\1b",
+                                            "\0012\0010\0010\00210\7in-addr\4arpa"};
     static const uint8_t types[] = {1, 28, 12, 15};
     static const uint8_t option[] = {0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0};
     const char *question = questions[which % 4];

@@ -19,10 +19,18 @@ static size_t mutate(uint8_t *bytes, size_t size) {
     for (unsigned changes = pick(8); changes > 0; changes--) {
         size_t at = size > 0 ? pick((unsigned)size) : 0;
         switch (pick(6)) {
-        case 0: bytes[at] = (uint8_t)pick(256); break;
-        case 1: bytes[at] = special[pick(sizeof(special))]; break;
-        case 2: bytes[at] ^= (uint8_t)(1u << pick(8)); break;
-        case 3: size = at; break;
+        case 0:
+            bytes[at] = (uint8_t)pick(256);
+            break;
+        case 1:
+            bytes[at] = special[pick(sizeof(special))];
+            break;
+        case 2:
+            bytes[at] ^= (uint8_t)(1u << pick(8));
+            break;
+        case 3:
+            size = at;
+            break;
         case 4:
             if (size < FUZZ_SIZE - 64) {
                 size_t length = pick(64);

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
             if (argument->bytes[argument->length] != '\0')
                 abort();
         }
-    if (sum == 0 && program.count > 0 && tsc_program_find(&program, program.steps[0].op, NULL) != program.steps)
+    if (sum == 0 && program.count > 0 &&
+        tsc_program_find(&program, program.steps[0].op, NULL) != program.steps)
         abort();
     tsc_program_free(&program);
     return 0;
@@ -36,7 +37,11 @@ size_t fuzz_seed(unsigned which, uint8_t *bytes) {
     static const struct {
         uint32_t op;
         uint32_t count;
-    } steps[] = {{TSC_STEP_HOSTNAME, 1}, {TSC_STEP_EXEC, 3}, {TSC_STEP_PIVOT_ROOT, 0}, {TSC_STEP_RLIMIT, 3}, {TSC_STEP_SECCOMP, 2}};
+    } steps[] = {{TSC_STEP_HOSTNAME, 1},
+                 {TSC_STEP_EXEC, 3},
+                 {TSC_STEP_PIVOT_ROOT, 0},
+                 {TSC_STEP_RLIMIT, 3},
+                 {TSC_STEP_SECCOMP, 2}};
     size_t count = 1 + which % 5;
     size_t size = 4;
     memcpy(bytes, TSC_LAUNCH_MAGIC, 4);
