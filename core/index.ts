@@ -37,6 +37,10 @@ export const PROTOTYPES = {
   layer_finish:
     'int tsc_layer_finish(void *layer, const char **lower, uint64_t *ret_bytes, uint64_t *ret_entries, void *reterr)',
   layer_free: 'void tsc_layer_free(void *layer)',
+  tree_pack:
+    'int tsc_tree_pack(const char *root, const char *path, const char *name, uint32_t flags, int32_t output, uint64_t *ret_bytes, void *reterr)',
+  overlay_open:
+    'int tsc_overlay_open(const char **lower, const char *upper, const char *work, int32_t user_xattr, int32_t *ret_fd, void *reterr)',
 } as const satisfies Record<string, string>;
 
 export type CoreFunction = keyof typeof PROTOTYPES;
@@ -114,6 +118,31 @@ export interface Core {
   removeTreeAsync(path: string): Promise<void>;
   /** Unpacks a tar archive that is written piece by piece; nothing is made outside `directory`. */
   openLayer(directory: string, options: LayerOptions): Layer;
+  /** Writes a tree as a tar archive to a descriptor, from a thread; resolves with its size. */
+  packTree(source: TreeSource, output: number): Promise<number>;
+  /** A mount that nobody else sees; it goes away when the descriptor is closed. */
+  openOverlay(layers: OverlayLayers): number;
+}
+
+export interface TreeSource {
+  /** The directory that counts as the root for symbolic links. */
+  readonly root: string;
+  readonly path: string;
+  /** What it is called in the archive; `''` for its content alone. */
+  readonly name: string;
+  /** Any of PACK_FLAGS, added. */
+  readonly flags: number;
+}
+
+/** TSC_PACK_* of tscore.h. */
+export const PACK_FLAGS = { whiteouts: 1, oneMount: 2, follow: 4, noRoot: 8 } as const;
+
+export interface OverlayLayers {
+  /** Top first. */
+  readonly lower: readonly string[];
+  /** Without them the mount is read-only. */
+  readonly upper?: string;
+  readonly work?: string;
 }
 
 export interface LayerOptions {
@@ -254,6 +283,15 @@ function layerFunctions(native: Native) {
         },
         free: () => void native('layer_free')(layer),
       };
+    },
+    async packTree({ root, path, name, flags }, output) {
+      const bytes = new BigUint64Array(1);
+      await callAsync(native, 'tree_pack', root, path, name, flags, output, bytes);
+      return Number(bytes[0]);
+    },
+    openOverlay({ lower, upper = '', work = '' }) {
+      const userXattr = Number(process.getuid?.() !== 0);
+      return callForFd(native, 'overlay_open', [...lower, null], upper, work, userXattr);
     },
   } satisfies Partial<Core>;
 }

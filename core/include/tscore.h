@@ -98,4 +98,18 @@ TSC_API int tsc_layer_finish(struct tsc_layer *layer, const char *const lower[],
                              uint64_t *ret_entries, struct tsc_error *reterr);
 TSC_API void tsc_layer_free(struct tsc_layer *layer);
 
+enum tsc_pack_flags {
+    TSC_PACK_WHITEOUTS = 1, /* the upper directory of an overlay becomes a layer of an image */
+    TSC_PACK_ONE_MOUNT = 2, /* what is mounted below stays an empty directory */
+    TSC_PACK_FOLLOW = 4,    /* when `path` is a symbolic link, what it means */
+    TSC_PACK_NO_ROOT = 8,   /* no entry for the start itself when `name` is empty */
+};
+
+/* Writes what `path` means with `root` as the root directory as a tar archive to `output`; there it is called `name`. */
+TSC_API int tsc_tree_pack(const char *root, const char *path, const char *name, uint32_t flags, int32_t output,
+                          uint64_t *ret_bytes, struct tsc_error *reterr);
+/* Mounts an overlay that is attached nowhere and goes away with its descriptor. `lower`: top first, NULL at the end. `upper` "": read-only. */
+TSC_API int tsc_overlay_open(const char *const lower[], const char *upper, const char *work, int32_t user_xattr,
+                             int32_t *ret_fd, struct tsc_error *reterr);
+
 #endif

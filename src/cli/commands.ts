@@ -3,12 +3,15 @@ import type { CommandTable } from './command.ts';
 
 export const COMMANDS: CommandTable = {
   attach: () => import('./commands/attach.ts'),
+  commit: () => import('./commands/commit.ts'),
   config: () => import('./commands/config.ts'),
+  cp: () => import('./commands/cp.ts'),
   create: () => import('./commands/create.ts'),
   down: () => import('./commands/down.ts'),
   events: () => import('./commands/events.ts'),
   exec: () => import('./commands/exec.ts'),
   explain: () => import('./commands/explain.ts'),
+  export: () => import('./commands/export.ts'),
   graph: () => import('./commands/graph.ts'),
   image: () => import('./commands/image.ts'),
   images: () => import('./commands/images.ts'),

@@ -8,6 +8,7 @@ export const command: CommandSpec = {
   options: [],
   commands: {
     history: () => import('./image/history.ts'),
+    import: () => import('./image/import.ts'),
     inspect: () => import('./image/inspect.ts'),
     load: () => import('./image/load.ts'),
     ls: () => import('./image/ls.ts'),

@@ -16,23 +16,11 @@ export const command: CommandSpec = {
   ],
   positionals: { min: 1 },
   async run(context, args) {
-    const [{ saveArchive }, { ComposeError }] = await Promise.all([
+    const [{ saveArchive }, { writeArchive }] = await Promise.all([
       import('../../../images/save.ts'),
-      import('../../../errors.ts'),
+      import('../../archive-output.ts'),
     ]);
-    const output = args.text('output');
-    if (output === undefined && context.isTerminal('stdout'))
-      throw new ComposeError('usage', 'an archive is not for a terminal', { hint: 'give --output FILE' });
-    const archive = saveArchive(await context.state(), args.positionals);
-    if (output === undefined) {
-      for await (const bytes of archive) context.out(bytes);
-      return 0;
-    }
-    const [{ pipeline }, { createWriteStream }] = await Promise.all([
-      import('node:stream/promises'),
-      import('node:fs'),
-    ]);
-    await pipeline(archive, createWriteStream(output, { mode: 0o600 }), { signal: context.signal });
+    await writeArchive(context, saveArchive(await context.state(), args.positionals), args.text('output'));
     return 0;
   },
 };
