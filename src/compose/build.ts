@@ -25,10 +25,12 @@ export function buildProject(
     configs: decodeSection(model, 'configs', fileObject, report),
     models: decodeSection(model, 'models', modelCodec, report),
   } as Declared;
+  const jobs = decodeSection(model, 'jobs', job, report) as Project['jobs'];
   const withProfiles = (profiles: readonly string[]): Project => {
     const { active, disabled } = decodeServices(model, profiles, { setting, options, report });
     report.finish();
-    const used = options.allResources === true ? resources : usedResources(Object.values(active), resources);
+    const users = [...Object.values(active), ...Object.values(jobs)];
+    const used = options.allResources === true ? resources : usedResources(users, resources);
     return Object.freeze({
       name: setting.name,
       workingDir: setting.directory,
@@ -38,7 +40,7 @@ export function buildProject(
       services: active,
       disabledServices: disabled,
       ...used,
-      jobs: decodeSection(model, 'jobs', job, report) as Project['jobs'],
+      jobs,
       extensions: extensionsOf(model) ?? {},
       profiles,
       positionOf: (path: string) => {

@@ -7,20 +7,22 @@ import { keyPositionOf, type Node, nodeAt, positionOf } from './tree.ts';
 interface Checking {
   readonly project: Project;
   readonly name: string;
-  readonly service: Service;
+  readonly service: Partial<Service>;
   /** Reports a problem at an attribute of the service. */
   readonly fail: (code: ErrorCode, message: string, path?: Path) => void;
 }
 
 /** Checks a project against itself; findings go to the report. */
 export function checkProject(project: Project, model: Node, report: Report): void {
-  for (const [name, service] of Object.entries(project.services)) {
-    const fail = (code: ErrorCode, message: string, path: Path = []): void => {
-      const full = ['services', name, ...path];
-      report.error(code, message, { at: placeOf(model, full), path: full });
-    };
-    const checking = { project, name, service, fail };
-    for (const check of serviceChecks) check(checking);
+  for (const section of ['services', 'jobs'] as const) {
+    for (const [name, service] of Object.entries<Partial<Service>>(project[section])) {
+      const fail = (code: ErrorCode, message: string, path: Path = []): void => {
+        const full = [section, name, ...path];
+        report.error(code, message, { at: placeOf(model, full), path: full });
+      };
+      const checking = { project, name, service, fail };
+      for (const check of serviceChecks) check(checking);
+    }
   }
   for (const [name, secret] of Object.entries((project.loaded?.declared ?? project).secrets)) {
     if (secret.external === true || secret.file !== undefined || secret.environment !== undefined) continue;
@@ -42,8 +44,6 @@ function placeOf(model: Node, path: Path): ReturnType<typeof positionOf> {
   return undefined;
 }
 
-const invalidProject = 'invalid compose project';
-
 const serviceChecks: readonly ((checking: Checking) => void)[] = [
   checkImage,
   checkBuild,
@@ -59,10 +59,7 @@ const serviceChecks: readonly ((checking: Checking) => void)[] = [
 
 function checkImage({ name, service, fail }: Checking): void {
   if (service.build !== undefined || service.image !== undefined || service.provider !== undefined) return;
-  fail(
-    'missing-key',
-    `service "${name}" has neither an image nor a build context specified: ${invalidProject}`,
-  );
+  fail('missing-key', `service "${name}" has neither an image nor a build context specified`);
 }
 
 function checkBuild({ project, name, service, fail }: Checking): void {

@@ -190,7 +190,7 @@ export function extensionsOf(node: MapNode): Values | undefined {
   for (const [key, value] of node.entries) {
     if (!key.startsWith('x-')) continue;
     result ??= {};
-    setKey(result, key, plain(value));
+    setKey(result, key, plain(value, true));
   }
   return result === undefined ? undefined : Object.freeze(result);
 }

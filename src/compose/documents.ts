@@ -3,7 +3,7 @@
 import { ComposeError } from '../errors.ts';
 import { toCanonical } from './canonical.ts';
 import type { Environment } from './environment.ts';
-import { applyExtends } from './extends.ts';
+import { applyExtends, type Place } from './extends.ts';
 import { applyInclude } from './include.ts';
 import { interpolate } from './interpolate.ts';
 import { convertFirstFormat } from './legacy.ts';
@@ -60,10 +60,10 @@ export interface Scope {
   readonly home: string | undefined;
   readonly interpolate: boolean;
   readonly resolvePaths: boolean;
-  readonly legacy: boolean;
+  /** Whether files are of the first format; those that such a file extends are too. */
+  legacy: boolean;
   /** Services of files named by `extends`, by absolute path. */
-  readonly extendedFiles: Map<string, MapNode>;
-  readonly extended: Set<string>;
+  readonly extendedFiles: Map<string, Place>;
   readonly refuseRemote: (path: string, node: Node | undefined) => void;
   readonly readForExtends: (path: string, node: Node | undefined) => MapNode;
   readonly loadIncluded: (files: readonly InputFile[], part: IncludedPart) => MapNode;
@@ -89,7 +89,6 @@ export function makeScope(options: ScopeOptions): Scope {
     ...options,
     shapes: makeReport(),
     extendedFiles: new Map(),
-    extended: new Set(),
     refuseRemote: (path, node) => refuseRemote(path, node),
     readForExtends: (path, node) => readForExtends(path, node, scope),
     loadIncluded: (files, part) => {

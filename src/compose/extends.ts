@@ -6,7 +6,7 @@ import { resolvePaths } from './paths.ts';
 import { asMap, clone, get, type MapNode, type Node, textOf } from './tree.ts';
 
 /** Where a chain of `extends` stands: the services of one file. */
-interface Place {
+export interface Place {
   readonly file: string;
   readonly services: MapNode;
   readonly done: Set<string>;
@@ -84,23 +84,19 @@ function basePlace(
     });
     return undefined;
   }
-  const services = servicesOf(file, fileNode, scope);
-  if (services === undefined || !services.entries.has(reference)) {
-    const message =
-      services === undefined
-        ? `${subject}: ${file} has no services section`
-        : `${subject}: service "${reference}" not found in ${file}`;
-    scope.report.error('extends', message, {
-      node: get(extended, 'service'),
-      path: ['services', name, 'extends'],
-    });
-    return undefined;
-  }
-  return { file, services, done: scope.extended };
+  const other = placeOf(file, fileNode, scope);
+  if (other?.services.entries.has(reference) === true) return other;
+  const what =
+    other === undefined ? `${file} has no services section` : `service "${reference}" not found in ${file}`;
+  scope.report.error('extends', `${subject}: ${what}`, {
+    node: get(extended, 'service'),
+    path: ['services', name, 'extends'],
+  });
+  return undefined;
 }
 
 /** The services of another file in long forms, their paths relative to where this file's paths start. */
-function servicesOf(file: string, node: Node | undefined, scope: Scope): MapNode | undefined {
+function placeOf(file: string, node: Node | undefined, scope: Scope): Place | undefined {
   scope.refuseRemote(file, node);
   const local = isAbsolute(file) ? file : join(scope.directory, file);
   const known = scope.extendedFiles.get(local);
@@ -109,6 +105,8 @@ function servicesOf(file: string, node: Node | undefined, scope: Scope): MapNode
   const document = scope.readForExtends(local, node);
   resolvePaths(document, { base, home: scope.home });
   const services = asMap(document.entries.get('services'));
-  if (services !== undefined) scope.extendedFiles.set(local, services);
-  return services;
+  if (services === undefined) return undefined;
+  const place: Place = { file, services, done: new Set() };
+  scope.extendedFiles.set(local, place);
+  return place;
 }

@@ -1,7 +1,7 @@
 // The first format of Compose files: services at the top level, and attributes that have other names today.
 import { basename } from 'node:path';
 import type { Scope } from './documents.ts';
-import { asMap, get, isNull, list, type MapNode, map, mapOf, type Node, text, textOf } from './tree.ts';
+import { asMap, get, list, type MapNode, map, mapOf, type Node, text, textOf } from './tree.ts';
 
 /** Converts a document of the first format when its name or `--legacy` says that it is one. */
 export function convertFirstFormat(
@@ -10,10 +10,11 @@ export function convertFirstFormat(
   scope: Pick<Scope, 'legacy' | 'report'>,
 ): MapNode {
   if (!isFirstFormat(document, path, scope.legacy)) return document;
+  scope.legacy = true;
   const services = new Map<string, Node>();
   const volumes = new Map<string, Node>();
   for (const [name, node] of document.entries) {
-    if (node.kind === 'map') convertService(node, name, document, volumes);
+    if (node.kind === 'map') convertService(node, document, volumes);
     services.set(name, node);
   }
   const message = `${basename(path)} is in the first format of Compose and is converted`;
@@ -35,32 +36,14 @@ function isFirstFormat(document: MapNode, path: string, legacy: boolean): boolea
   );
 }
 
-const renamed: Readonly<Record<string, string>> = {
-  cpuset: 'cpuset',
-  lxc_conf: 'x-lxc_conf',
-};
-
-function convertService(service: MapNode, name: string, document: MapNode, volumes: Map<string, Node>): void {
+/** Containers reached each other by links then; the default network of today lets them do so without. */
+function convertService(service: MapNode, document: MapNode, volumes: Map<string, Node>): void {
   const { entries } = service;
-  for (const [old, now] of Object.entries(renamed)) move(entries, old, now);
   convertBuild(entries);
   convertLogging(entries);
   convertNet(entries, document);
   convertVolumes(entries, volumes);
   convertVolumesFrom(entries, document);
-  if (entries.has('environment') && isNull(entries.get('environment') ?? service))
-    entries.delete('environment');
-  // Names were fixed then: every container was reachable under the name of its service, which still holds.
-  if (!entries.has('network_mode'))
-    entries.set('network_mode', { ...text('bridge', service), note: 'the only network of the first format' });
-  void name;
-}
-
-function move(entries: Map<string, Node>, from: string, to: string): void {
-  const node = entries.get(from);
-  if (node === undefined || from === to) return;
-  entries.delete(from);
-  entries.set(to, node);
 }
 
 function convertBuild(entries: Map<string, Node>): void {

@@ -18,22 +18,19 @@ import {
 
 /** Completes a model in place. */
 export function normalise(model: MapNode, name: string, environment: Environment): void {
-  const services = asMap(model.entries.get('services'))?.entries ?? new Map<string, Node>();
+  const services = ['services', 'jobs'].flatMap((section) => [
+    ...(asMap(model.entries.get(section))?.entries.values() ?? []),
+  ]);
   joinDefaultNetwork(model, services);
-  for (const service of services.values()) {
-    if (service.kind === 'map') normaliseService(service, environment);
-  }
-  for (const job of asMap(model.entries.get('jobs'))?.entries.values() ?? []) {
-    if (job.kind === 'map') normaliseService(job, environment);
-  }
+  for (const service of services) if (service.kind === 'map') normaliseService(service, environment);
   for (const section of ['networks', 'volumes', 'configs', 'secrets']) nameResources(model, section, name);
 }
 
 const byDefault = (node: Node, note = 'default'): Node => ({ ...node, note });
 
-function joinDefaultNetwork(model: MapNode, services: ReadonlyMap<string, Node>): void {
+function joinDefaultNetwork(model: MapNode, services: readonly Node[]): void {
   let used = false;
-  for (const service of services.values()) {
+  for (const service of services) {
     if (service.kind !== 'map' || service.entries.has('provider') || service.entries.has('network_mode'))
       continue;
     const networks = asMap(service.entries.get('networks'));

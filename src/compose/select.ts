@@ -72,7 +72,9 @@ function restrict(project: Project, chosen: ReadonlySet<string>): Project {
   }
   const { loaded } = project;
   const keepAll = loaded?.allResources !== false;
-  const used = keepAll ? {} : usedResources(Object.values(services), loaded.declared);
+  const used = keepAll
+    ? {}
+    : usedResources([...Object.values(services), ...Object.values(project.jobs)], loaded.declared);
   return Object.freeze({
     ...project,
     ...used,
@@ -93,7 +95,7 @@ function withDependencies(service: Service, chosen: ReadonlySet<string>): Servic
 }
 
 /** Only those resources that services use. */
-export function usedResources(services: readonly Service[], declared: Declared): Declared {
+export function usedResources(services: readonly Partial<Service>[], declared: Declared): Declared {
   const used = {
     networks: new Set<string>(),
     volumes: new Set<string>(),

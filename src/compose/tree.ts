@@ -180,17 +180,25 @@ export function clone(node: Node): Node {
   return map(entries, node);
 }
 
-/** The value as plain data, for the validator and the printers. */
-export function plain(node: Node): unknown {
-  if (node.kind === 'scalar') return node.type === 'timestamp' ? new Date(0) : plainScalar(node.value);
-  if (node.kind === 'list') return node.items.map(plain);
+/** The value as plain data, for the validator and the printers; in extensions dates are text, elsewhere Dates. */
+export function plain(node: Node, inExtension = false): unknown {
+  if (node.kind === 'scalar') return plainScalar(node, inExtension);
+  if (node.kind === 'list') return node.items.map((item) => plain(item, inExtension));
   const result: Record<string, unknown> = {};
-  for (const [key, value] of node.entries) setKey(result, key, plain(value));
+  for (const [key, value] of node.entries)
+    setKey(result, key, plain(value, inExtension || key.startsWith('x-')));
   return result;
 }
 
-function plainScalar(value: ScalarValue): unknown {
-  return typeof value === 'bigint' ? Number(value) : value;
+function plainScalar({ type, value }: ScalarNode, inExtension: boolean): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (type !== 'timestamp') return value;
+  // What Go reads as a date and JavaScript does not is the epoch: only its being a date matters.
+  const iso = String(value)
+    .replace(/^(\d+-\d+-\d+) /, '$1T')
+    .replace(/(:\d\d(?:\.\d+)?)$/, '$1Z');
+  const date = Number.isNaN(Date.parse(iso)) ? new Date(0) : new Date(iso);
+  return inExtension ? date.toISOString().replace('.000Z', 'Z') : date;
 }
 
 /** Sets a key that comes from a file, `__proto__` included. */

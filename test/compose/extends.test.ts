@@ -37,6 +37,17 @@ services:
     expect(webOf(file)).toEqual({ image: 'b', hostname: 'h' });
   });
 
+  it('tells services of one name in several files apart', () => {
+    const files = {
+      'compose.yaml':
+        'services: { web: { extends: { file: a.yaml, service: s } }, two: { extends: { file: b.yaml, service: s } } }',
+      'a.yaml': 'services: { s: { extends: t }, t: { image: a } }',
+      'b.yaml': 'services: { s: { extends: t }, t: { image: b } }',
+    };
+    const { web, two } = load(files).project.services;
+    expect([web?.image, two?.image]).toEqual(['a', 'b']);
+  });
+
   it('leaves the base as it was', () => {
     const file =
       'services: { base: { image: b, labels: { a: b } }, web: { extends: base, labels: { a: c } } }';

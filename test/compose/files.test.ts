@@ -159,6 +159,14 @@ db:
     expect(project.volumes.pg).toEqual({ name: 'pg', driver: 'flocker' });
   });
 
+  it('may extend files of the same format', () => {
+    const files = {
+      'fig.yml': 'web: { extends: { file: common.yml, service: base }, links: [db] }\ndb: { image: d }\n',
+      'common.yml': 'base: { image: b, log_driver: syslog }\n',
+    };
+    expect(load(files).project.services.web).toMatchObject({ image: 'b', logging: { driver: 'syslog' } });
+  });
+
   it('is refused under any other name, with a hint', () => {
     const { codes, error } = failure(first);
     expect(codes[0]).toBe('legacy-format');

@@ -110,7 +110,15 @@ describe('a project', () => {
     expect(load(file).project.jobs.j).toMatchObject({ command: ['a', 'b'], triggers: { manual: true } });
   });
 
+  it('gives jobs networks and volumes like services, and checks them', () => {
+    const file = `${serviceFile('network_mode: none')}jobs:\n  j: { image: x, triggers: { manual: true }, volumes: ["vol:/v"] }\nvolumes: { vol: , other: }\n`;
+    const { project } = load(file, { allResources: false });
+    expect([Object.keys(project.networks), Object.keys(project.volumes)]).toEqual([['default'], ['vol']]);
+    expect(failure(file.replace('vol: ,', '')).places).toEqual(['compose.yaml:6:55']);
+  });
+
   it('keeps extensions of the top level', () => {
+    expect(config(`x-a: 2024-01-31\n${serviceFile('tty: true')}`)['x-a']).toBe('2024-01-31T00:00:00Z');
     expect(config(`x-a: { b: $$1 }\n${serviceFile('tty: true')}`)['x-a']).toEqual({ b: '$1' });
   });
 

@@ -11,7 +11,7 @@ import { corpus, mutate, random } from './mutations.ts';
 
 function read(text: string): unknown[] {
   const report = makeReport();
-  const documents = parseSource('x.yaml', text, report).map(plain);
+  const documents = parseSource('x.yaml', text, report).map((document) => plain(document));
   report.finish();
   return documents;
 }

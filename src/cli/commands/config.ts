@@ -178,9 +178,10 @@ async function rawDocument({ options, context }: Request): Promise<unknown> {
     import('../../compose/load.ts'),
     import('../../compose/tree.ts'),
   ]);
-  const { model, warnings } = loadModel(options);
+  const { name, model, warnings } = loadModel(options);
   await warn(context, warnings);
-  return sortKeys(plain(model));
+  const document = plain(model) as Record<string, unknown>;
+  return sortKeys(options.normalize === false ? document : { ...document, name });
 }
 
 function sortKeys(value: unknown): unknown {
