@@ -114,7 +114,7 @@ describe('a project', () => {
     const file = `${serviceFile('network_mode: none')}jobs:\n  j: { image: x, triggers: { manual: true }, volumes: ["vol:/v"] }\nvolumes: { vol: , other: }\n`;
     const { project } = load(file, { allResources: false });
     expect([Object.keys(project.networks), Object.keys(project.volumes)]).toEqual([['default'], ['vol']]);
-    expect(failure(file.replace('vol: ,', '')).places).toEqual(['compose.yaml:6:55']);
+    expect(failure(file.replace('vol: ,', '')).places).toEqual(['compose.yaml:6:56']);
   });
 
   it('keeps extensions of the top level', () => {
