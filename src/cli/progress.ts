@@ -20,6 +20,7 @@ export interface Progress {
 
 /** Anything faster than this is over before it would be read. */
 const WATCHABLE_MS = 150;
+const NARROWEST = 20;
 
 /** The kind of progress that the flags and the terminal ask for. */
 export function createProgress(context: CliContext, wanted?: 'quiet'): Progress {
@@ -27,8 +28,14 @@ export function createProgress(context: CliContext, wanted?: 'quiet'): Progress 
   if (progress === 'quiet') return SILENT;
   if (progress === 'json') return lines(context, jsonLine);
   const interactive = progress === 'tty' || (progress === 'auto' && context.isTerminal('stderr'));
-  if (!interactive || context.global.ansi === 'never') return lines(context, plainLine);
+  if (!interactive || context.global.ansi === 'never' || isTooNarrow()) return lines(context, plainLine);
   return new Drawing(context);
+}
+
+/** Some terminals have no size at all: lines drawn there would be broken after each character. */
+function isTooNarrow(): boolean {
+  const { columns } = process.stderr;
+  return columns !== undefined && columns < NARROWEST;
 }
 
 const SILENT: Progress = {
