@@ -1,7 +1,8 @@
 // start-container: shim, interfaces, names and ports, then the program, then its hooks.
 import { existsSync } from 'node:fs';
-import { launchContainer } from '../containers/container.ts';
+import { type Launch, launchContainer } from '../containers/container.ts';
 import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
+import { ComposeError } from '../errors.ts';
 import { resolveImage } from '../images/image.ts';
 import { attach, type Endpoint } from '../networks/endpoint.ts';
 import type { Lease } from '../networks/ipam.ts';
@@ -61,16 +62,26 @@ export async function launch(
       await beforeStart?.(record);
       await shim.start();
     } catch (error) {
+      const reason = await reasonOf(error, shim, signal);
       shim.close();
       // The shim takes back what it knows of; a launch that failed early left more.
       await forgetTraces(session, record).catch(() => undefined);
-      throw error;
+      throw reason;
     } finally {
       shim.close();
     }
   } finally {
     closePorts(ctx, bound);
   }
+}
+
+// A shim whose launch failed takes its network namespace with it: then its reason is the one to tell.
+async function reasonOf(error: unknown, shim: Launch, signal: AbortSignal): Promise<unknown> {
+  if (!(error instanceof ComposeError) || error.code !== 'system') return error;
+  return shim.until('created', signal).then(
+    () => error,
+    (reason: unknown) => reason,
+  );
 }
 
 /** A new container's upper directory has to fit its image; not at creation, which may be interrupted. */

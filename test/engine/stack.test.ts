@@ -213,6 +213,17 @@ describe.skipIf(!isRoot)(needing('a stack', { root: isRoot }), () => {
     expect(machine.states()).toEqual(['aside-1 running', 'app-1 created', 'broken-1 exited'].sort());
   });
 
+  it('tells what a launch failed at, and leaves nothing of it running', async () => {
+    const project = machine.project({
+      web: { user: 'nobody-knows-me' },
+      db: { command: ['/no/such/program'] },
+    });
+    const { failed } = await machine.apply(project, up);
+    const reasons = failed.map(({ error }) => (error instanceof ComposeError ? error.code : ''));
+    expect(reasons.sort()).toEqual(['command-not-found', 'unknown-user']);
+    expect(machine.states()).toEqual(['db-1 created', 'web-1 created']);
+  });
+
   it('goes on without an optional dependency that fails', async () => {
     const project = machine.project({
       cache: sh('exit 1'),
