@@ -493,8 +493,8 @@ void tsc_dns_open_upstream(struct tsc_shim *shim) {
     shim->upstream[1] = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-static int bind_server(int type) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+static int bind_server(int type, uint16_t port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = port};
     inet_pton(AF_INET, ADDRESS, &address.sin_addr);
     int on = 1;
     tsc_auto_fd int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -505,6 +505,34 @@ static int bind_server(int type) {
         (type == SOCK_STREAM && listen(fd, 32) < 0))
         return -errno;
     return tsc_take_fd(&fd);
+}
+
+static uint16_t port_of(int fd) {
+    struct sockaddr_in address = {0};
+    socklen_t size = sizeof(address);
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    return address.sin_port;
+}
+
+static int bind_both(struct tsc_dns *dns, uint16_t port) {
+    dns->udp.fd = bind_server(SOCK_DGRAM, port);
+    if (dns->udp.fd < 0)
+        return dns->udp.fd;
+    dns->tcp.fd = bind_server(SOCK_STREAM, port);
+    return dns->tcp.fd < 0 ? dns->tcp.fd : 0;
+}
+
+/* A container with a name server of its own wants port 53 of all addresses for itself: ours only seems to be there. Where
+ * the kernel cannot redirect, it is there. */
+static int bind_servers(struct tsc_dns *dns) {
+    int error = bind_both(dns, 0);
+    if (error < 0)
+        return error;
+    if (tsc_dns_redirect(inet_addr(ADDRESS), htons(PORT), port_of(dns->udp.fd), port_of(dns->tcp.fd)) == 0)
+        return 0;
+    close(dns->udp.fd);
+    close(dns->tcp.fd);
+    return bind_both(dns, htons(PORT));
 }
 
 static int watch_all(struct tsc_dns *dns) {
@@ -534,8 +562,8 @@ int tsc_dns_open(struct tsc_shim *shim, struct tsc_error *reterr) {
         return tsc_fail(reterr, -ENOMEM, name, "");
     *dns = (struct tsc_dns){
         .shim = shim,
-        .udp = {.fd = bind_server(SOCK_DGRAM), .ready = udp_ready, .data = dns},
-        .tcp = {.fd = bind_server(SOCK_STREAM), .ready = tcp_ready, .data = dns},
+        .udp = {.fd = -1, .ready = udp_ready, .data = dns},
+        .tcp = {.fd = -1, .ready = tcp_ready, .data = dns},
         .upstream = {{.fd = shim->upstream[0], .ready = upstream4_ready, .data = dns},
                      {.fd = shim->upstream[1], .ready = upstream6_ready, .data = dns}},
         .sweep = {.fire = connection_sweep, .data = dns},
@@ -544,6 +572,8 @@ int tsc_dns_open(struct tsc_shim *shim, struct tsc_error *reterr) {
         if (parse_server(tsc_step_text(step, i), &dns->servers[dns->server_count]))
             dns->server_count++;
     shim->dns = dns;
-    error = dns->udp.fd < 0 ? dns->udp.fd : dns->tcp.fd < 0 ? dns->tcp.fd : watch_all(dns);
+    error = bind_servers(dns);
+    if (error == 0)
+        error = watch_all(dns);
     return error < 0 ? tsc_fail(reterr, error, name, ADDRESS) : 0;
 }

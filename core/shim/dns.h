@@ -2,11 +2,17 @@
 #ifndef TSC_DNS_H
 #define TSC_DNS_H
 
+#include <netinet/in.h>
+
 #include "names.h"
 
 int tsc_dns_open(struct tsc_shim *shim, struct tsc_error *reterr);
 /* Sockets for forwarding, made while the shim still is in the host's network. */
 void tsc_dns_open_upstream(struct tsc_shim *shim);
+
+/* dns_redirect.c: what is sent to `port` of `address` arrives at these, and the answers come from there. All ports
+ * in network byte order; -errno when this kernel has no nf_tables. */
+int tsc_dns_redirect(in_addr_t address, uint16_t port, uint16_t udp_port, uint16_t tcp_port);
 
 /* --- the message, pure: dns_message.c --- */
 

@@ -119,6 +119,24 @@ describe.skipIf(!isRoot)('names (needs root)', () => {
     ]);
   });
 
+  it('leave port 53 to a name server that the container has itself', async () => {
+    replaceTable(own + OTHERS);
+    const own53 = `
+const server = require('node:dgram').createSocket('udp4');
+server.bind(53, '0.0.0.0', () => require('node:net').createServer().listen(53, '0.0.0.0', function () {
+  console.log('bound');
+  this.close();
+  server.close();
+  ${ASK}
+}));`;
+    container = new Container([process.execPath, '-e', own53], {
+      env: ['QUESTIONS=[["A","db"]]'],
+      steps: [step('HOSTS', join(scratch, 'hosts'), '\n', table), step('DNS')],
+    });
+    await container.run();
+    expect(container.output()).toBe('bound\n["10.9.0.3","10.9.0.4"]\n');
+  });
+
   it('are a failure, not silence, when no server can be asked', async () => {
     replaceTable(own);
     container = new Container([process.execPath, '-e', ASK], {
