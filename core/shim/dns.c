@@ -72,6 +72,7 @@ struct tsc_dns {
     struct tsc_shim *shim;
     struct tsc_source udp;
     struct tsc_source tcp;
+    int redirect; /* the netlink socket that made the rules */
     struct tsc_source upstream[2];
     union address servers[SERVERS_MAX];
     size_t server_count;
@@ -528,7 +529,8 @@ static int bind_servers(struct tsc_dns *dns) {
     int error = bind_both(dns, 0);
     if (error < 0)
         return error;
-    if (tsc_dns_redirect(inet_addr(ADDRESS), htons(PORT), port_of(dns->udp.fd), port_of(dns->tcp.fd)) == 0)
+    if (tsc_dns_redirect(inet_addr(ADDRESS), htons(PORT), port_of(dns->udp.fd), port_of(dns->tcp.fd),
+                         &dns->redirect) == 0)
         return 0;
     close(dns->udp.fd);
     close(dns->tcp.fd);
@@ -564,6 +566,7 @@ int tsc_dns_open(struct tsc_shim *shim, struct tsc_error *reterr) {
         .shim = shim,
         .udp = {.fd = -1, .ready = udp_ready, .data = dns},
         .tcp = {.fd = -1, .ready = tcp_ready, .data = dns},
+        .redirect = -1,
         .upstream = {{.fd = shim->upstream[0], .ready = upstream4_ready, .data = dns},
                      {.fd = shim->upstream[1], .ready = upstream6_ready, .data = dns}},
         .sweep = {.fire = connection_sweep, .data = dns},

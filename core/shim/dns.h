@@ -11,8 +11,9 @@ int tsc_dns_open(struct tsc_shim *shim, struct tsc_error *reterr);
 void tsc_dns_open_upstream(struct tsc_shim *shim);
 
 /* dns_redirect.c: what is sent to `port` of `address` arrives at these, and the answers come from there. All ports
- * in network byte order; -errno when this kernel has no nf_tables. */
-int tsc_dns_redirect(in_addr_t address, uint16_t port, uint16_t udp_port, uint16_t tcp_port);
+ * in network byte order; -errno when this kernel has no nf_tables. The socket stays open: for some milliseconds the
+ * kernel would let nobody close it. */
+int tsc_dns_redirect(in_addr_t address, uint16_t port, uint16_t udp_port, uint16_t tcp_port, int *ret_socket);
 
 /* --- the message, pure: dns_message.c --- */
 

@@ -205,7 +205,8 @@ static int await_answer(int fd) {
     return ((const struct nlmsgerr *)NLMSG_DATA(message))->error;
 }
 
-int tsc_dns_redirect(in_addr_t address, uint16_t port, uint16_t udp_port, uint16_t tcp_port) {
+int tsc_dns_redirect(in_addr_t address, uint16_t port, uint16_t udp_port, uint16_t tcp_port,
+                     int *ret_socket) {
     struct batch batch = {.size = 0};
     const struct rewrite rewrites[] = {
         {IPPROTO_UDP, false, port, udp_port},
@@ -225,5 +226,8 @@ int tsc_dns_redirect(in_addr_t address, uint16_t port, uint16_t udp_port, uint16
         return -errno;
     if (send(fd, batch.bytes, batch.size, 0) < 0)
         return -errno;
-    return await_answer(fd);
+    int error = await_answer(fd);
+    if (error == 0)
+        *ret_socket = tsc_take_fd(&fd);
+    return error;
 }
