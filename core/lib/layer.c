@@ -356,7 +356,7 @@ static int make_whiteout(struct tsc_layer *layer, const char *hidden) {
     if (hidden[0] == 0 || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
         return -EXDEV;
     if (mknodat(layer->parent, hidden, S_IFCHR, 0) == 0)
-        return 0;
+        return set_times(layer->parent, hidden, &layer->mtime);
     if (errno != EEXIST || fstatat(layer->parent, hidden, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     return S_ISDIR(status.st_mode) ? mark_opaque(layer, layer->parent, hidden) : 0;
@@ -493,8 +493,9 @@ static int copy_xattrs(const struct tsc_layer *layer, int from, int to) {
 static int copy_from_below(const struct tsc_layer *layer, const char *const lower[], const char *path, int fd) {
     struct stat status;
     tsc_auto_fd int below = open_below(layer, lower, path);
+    static const struct timespec never[2]; /* 1970: the same wherever and whenever the layer is unpacked */
     if (below == -ENOENT)
-        return 0;
+        return futimens(fd, never) < 0 ? -errno : 0;
     if (below < 0 || fstat(below, &status) < 0)
         return below < 0 ? below : -errno;
     if ((layer->flags & TSC_LAYER_OWNERS) && fchown(fd, status.st_uid, status.st_gid) < 0)
