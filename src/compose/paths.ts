@@ -68,10 +68,17 @@ function isSymbolicLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
-const bindSource: Resolver = (node, base) => {
+const ROOTFS = 'rootfs:';
+
+/** An image that is a directory. */
+const imagePath = (name: string, base: PathBase): string =>
+  name.startsWith(ROOTFS) ? `${ROOTFS}${hostPath(name.slice(ROOTFS.length), base)}` : name;
+
+const mountSource: Resolver = (node, base) => {
   const source = get(node, 'source');
-  if (node.kind !== 'map' || source === undefined || textOf(get(node, 'type')) !== 'bind') return node;
-  node.entries.set('source', onText(hostPath)(source, base));
+  const resolve = { bind: hostPath, image: imagePath }[textOf(get(node, 'type')) ?? ''];
+  if (node.kind !== 'map' || source === undefined || resolve === undefined) return node;
+  node.entries.set('source', onText(resolve)(source, base));
   return node;
 };
 
@@ -93,8 +100,10 @@ const resolvers = compile<Resolver>({
     'services.*.develop.watch.*.path': onText(watchedPath),
     'services.*.env_file.*.path': onText(plainPath),
     'services.*.extends.file': onText(plainPath),
+    'services.*.image': onText(imagePath),
     'services.*.label_file.*': onText(plainPath),
-    'services.*.volumes.*': bindSource,
+    'services.*.pre_start.*.image': onText(imagePath),
+    'services.*.volumes.*': mountSource,
   }),
   'configs.*.file': onText(hostPath),
   'secrets.*.file': onText(hostPath),
