@@ -3,11 +3,9 @@ import { removeContainer } from '../containers/container.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { readStatus } from '../containers/status.ts';
 import { removeNames } from '../networks/hosts.ts';
-import { NETLINK_NETFILTER } from '../networks/netlink.ts';
-import { portRules } from '../networks/ports.ts';
-import type { NetworkRecord } from '../networks/record.ts';
+import { dropPortRules } from '../networks/ports.ts';
 import { removeVolume } from '../volumes/volume.ts';
-import { publishedPorts } from './ports.ts';
+import { publishedPorts, publishTarget } from './ports.ts';
 import type { Session } from './session.ts';
 
 /** Removes a container with its directory, addresses and names; its anonymous volumes too when asked. */
@@ -30,14 +28,5 @@ export async function forgetTraces(session: Session, record: ContainerRecord): P
   const { ctx } = session;
   const networks = record.networks.flatMap(({ name }) => session.world.networkIfThere(name) ?? []);
   for (const network of networks) await removeNames(ctx, network, record.id);
-  const ports = publishedPorts(ctx, record.id);
-  if (ports.length === 0) return;
-  const batch = portRules(ctx, ports, addressesOf(networks, record.id));
-  if (batch.length > 0) ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
-}
-
-function addressesOf(networks: readonly NetworkRecord[], id: string) {
-  const chosen = networks.find(({ internal }) => !internal) ?? networks[0];
-  const { ipv4, ipv6 } = chosen?.leases[id] ?? {};
-  return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
+  dropPortRules(ctx, publishedBy(ctx, record, networks));
 }

@@ -6,6 +6,7 @@ import { ensureNetwork } from '../networks/network.ts';
 import { networkHash, volumeHash } from '../plan/hash.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { ensureVolume, removeVolume } from '../volumes/volume.ts';
+import { publishedNow } from './firewall.ts';
 import { LABEL, resourceLabels } from './labels.ts';
 import type { Session } from './session.ts';
 
@@ -19,7 +20,7 @@ export async function makeNetwork(
   if (config === undefined) throw new InternalError(`no network ${key}`);
   const { driver, driver_opts, ipam, internal, enable_ipv4, enable_ipv6, labels } = config;
   const id = session.replacedNetworks.get(name);
-  const network = await ensureNetwork(ctx, {
+  const wanted = {
     name,
     project: project.name,
     key,
@@ -32,7 +33,8 @@ export async function makeNetwork(
     ...(internal === undefined ? {} : { internal }),
     ...(enable_ipv4 === undefined ? {} : { enableIpv4: enable_ipv4 }),
     ...(enable_ipv6 === undefined ? {} : { enableIpv6: enable_ipv6 }),
-  });
+  };
+  const network = await ensureNetwork(ctx, wanted, () => publishedNow(ctx));
   world.setNetwork(network);
   session.setRaised(name, network);
 }

@@ -14,6 +14,7 @@ import type { NetworkRecord } from '../networks/record.ts';
 import type { Context } from '../state/context.ts';
 import { networkFiles } from '../state/layout.ts';
 import { Batch } from './batch.ts';
+import { publishedNow } from './firewall.ts';
 import type { ProviderVariables } from './injection.ts';
 import type { OneoffOptions } from './oneoff.ts';
 import type { World } from './world.ts';
@@ -114,7 +115,7 @@ export class Session {
     const { project, key, id } = this.world.network(name);
     // Shims watch the directory of the name table from their start on.
     mkdirSync(networkFiles(this.ctx.layout, id).runDir, { recursive: true, mode: 0o711 });
-    const raising = ensureNetwork(this.ctx, { name, project, key });
+    const raising = ensureNetwork(this.ctx, { name, project, key }, () => publishedNow(this.ctx));
     this.#raised.set(name, raising);
     return raising;
   }

@@ -5,12 +5,12 @@ import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { ComposeError } from '../errors.ts';
 import { resolveImage } from '../images/image.ts';
 import { attach, type Endpoint } from '../networks/endpoint.ts';
-import type { Lease } from '../networks/ipam.ts';
-import { type BoundPort, closePorts, portRules } from '../networks/ports.ts';
+import { type BoundPort, closePorts, type PortTarget, portRules, portTarget } from '../networks/ports.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { containerFiles } from '../state/layout.ts';
+import { publishedNow } from './firewall.ts';
 import { runHooks } from './hooks.ts';
-import { holdPorts, portOwner, rememberPorts, takePorts } from './ports.ts';
+import { everythingPublished, holdPorts, portOwner, rememberPorts, takePorts } from './ports.ts';
 import { runPreStart } from './pre-start.ts';
 import { forgetTraces } from './remove.ts';
 import type { Session } from './session.ts';
@@ -48,7 +48,7 @@ export async function launch(
     const endpoints = await Promise.all(
       record.networks.map((endpoint) => endpointOf(session, record, endpoint)),
     );
-    const target = targetOf(endpoints);
+    const target = portTarget(endpoints);
     const relays = bound.map(({ protocol, fd, containerPort }) => {
       return { protocol, fd, address: target.ipv4 ?? target.ipv6 ?? '127.0.0.1', port: containerPort };
     });
@@ -57,7 +57,7 @@ export async function launch(
       await shim.until('creating', signal);
       if (hasOwnNetwork(record)) attach(ctx, shim.netnsPath, endpoints);
       await tellNames(session, record, endpoints);
-      await openPorts(session, record, { bound, target, netfilter: (batch) => shim.netfilter(batch) });
+      await openPorts(session, record, { bound, target, netfilter: (batches) => shim.netfilter(batches) });
       await shim.until('created', signal);
       await beforeStart?.(record);
       await shim.start();
@@ -138,20 +138,10 @@ async function tellNames(
   );
 }
 
-type Target = Pick<Lease, 'ipv4' | 'ipv6'>;
-
-/** The addresses that published traffic goes to: those on the first network that leads outside. */
-function targetOf(endpoints: readonly Endpoint[]): Target {
-  const chosen = endpoints.find(({ network }) => !network.internal) ?? endpoints[0];
-  if (chosen === undefined) return {};
-  const { ipv4, ipv6 } = chosen.lease;
-  return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
-}
-
 interface Opening {
   readonly bound: readonly BoundPort[];
-  readonly target: Target;
-  readonly netfilter: (batch: Uint8Array) => Promise<void>;
+  readonly target: PortTarget;
+  readonly netfilter: (batches: readonly Uint8Array[]) => Promise<void>;
 }
 
 async function openPorts(
@@ -161,6 +151,6 @@ async function openPorts(
 ): Promise<void> {
   rememberPorts(ctx, id, bound);
   if (bound.length === 0) return;
-  const batch = portRules(ctx, bound, target);
-  if (batch.length > 0) await netfilter(batch);
+  const batches = portRules(ctx, { ports: bound, target }, () => publishedNow(ctx));
+  if (batches.length > 0) await netfilter(batches);
 }

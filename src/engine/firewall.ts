@@ -1,0 +1,31 @@
+// What the firewall is to hold for containers that run: asked for when somebody else has emptied it.
+import { listContainers } from '../containers/container.ts';
+import type { ContainerRecord } from '../containers/record.ts';
+import { isAlive, readStatus } from '../containers/status.ts';
+import { type Published, portTarget } from '../networks/ports.ts';
+import { listNetworks, type NetworkRecord } from '../networks/record.ts';
+import type { Context } from '../state/context.ts';
+import { publishedPorts } from './ports.ts';
+
+/** Published ports of every container of the machine that runs, and where they lead. */
+export function publishedNow(ctx: Context): readonly Published[] {
+  const networks = listNetworks(ctx);
+  return listContainers(ctx)
+    .filter(({ id }) => isAlive(readStatus(ctx, id)))
+    .map((record) => publishedBy(ctx, record, networks))
+    .filter(({ ports }) => ports.length > 0);
+}
+
+/** What a container published at its last start. */
+export function publishedBy(
+  ctx: Context,
+  { id, networks: endpoints }: ContainerRecord,
+  networks: readonly NetworkRecord[],
+): Published {
+  const places = endpoints.flatMap((endpoint) => {
+    const network = networks.find((candidate) => candidate.id === endpoint.id);
+    const lease = network?.leases[id];
+    return network && lease ? [{ network, lease }] : [];
+  });
+  return { ports: publishedPorts(ctx, id), target: portTarget(places) };
+}
