@@ -1,7 +1,7 @@
 // Builds everything into dist/: `node scripts/build.mjs [--no-types] [--no-core] [--clean]`.
 //
 //   dist/tscompose.cjs   the command: a launcher that loads the bundle through V8's code cache
-//   dist/cli-HASH.cjs    the whole command line in one file; modules in it run when they are first needed
+//   dist/cli-HASH.cjs    the whole command line in one script; its chunks run when they are first needed
 //   dist/index.js        the TypeScript API; dist/types its declarations
 //   dist/core/           libtscore.so and tscompose-shim
 //
@@ -20,9 +20,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -83,18 +83,38 @@ const common = {
   logLevel: 'warning',
 };
 
-/** A chunk of C++ cannot be bundled: koffi stays a package that is found at run time. */
+/**
+ * One script: an object of functions, one for each chunk. What a command does not need is neither compiled nor run,
+ * and the code cache covers all that is. koffi is native and stays a package that is found at run time.
+ */
 async function bundleCli() {
   const { outputFiles } = await build({
     ...common,
     entryPoints: ['src/main.ts'],
-    format: 'cjs',
+    format: 'esm',
+    splitting: true,
+    outdir: 'chunks',
     external: ['koffi'],
-    // Without import() in the output the code cache covers all of it.
-    supported: { 'dynamic-import': false },
     define: { TSCOMPOSE_VERSION: JSON.stringify(version), 'import.meta.url': '__url' },
   });
-  return outputFiles[0].contents;
+  const chunks = await Promise.all(outputFiles.map(({ path, text }) => toFunction(basename(path), text)));
+  return `({\n${chunks.join(',\n')}\n})\n`;
+}
+
+async function toFunction(name, text) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    target: common.target,
+    minifyWhitespace: true,
+    minifySyntax: true,
+    supported: { 'dynamic-import': false },
+  });
+  return `${JSON.stringify(`./${name}`)}(exports,require,module,__url){${inAscii(code)}}`;
+}
+
+/** The launcher reads one byte a character. esbuild escapes strings, but not regular expressions. */
+function inAscii(code) {
+  return code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 async function bundleApi() {

@@ -57,14 +57,21 @@ let cachedData;
 for (let at = 0; at < dirs.length && !cachedData; at++) cachedData = readCache(dirs[at]);
 
 // The bundle is pure ASCII, so that latin1 is right and V8 keeps one byte a character.
-const source = fs.readFileSync(file, 'latin1');
-const script = new vm.Script(`(function(exports,require,module,__filename,__dirname,__url){${source}\n})`, {
-  filename: file,
-  cachedData,
-});
-const module_ = { exports: {} };
+const script = new vm.Script(fs.readFileSync(file, 'latin1'), { filename: file, cachedData });
+const chunks = script.runInThisContext();
 const url = pathToFileURL(file).href;
-script.runInThisContext()(module_.exports, require, module_, file, __dirname, url);
+const loaded = new Map();
+
+function load(name) {
+  const chunk = chunks[name];
+  if (chunk === undefined) return require(name);
+  const known = loaded.get(name);
+  if (known !== undefined) return known.exports;
+  const target = { exports: {} };
+  loaded.set(name, target);
+  chunk(target.exports, load, target, url);
+  return target.exports;
+}
 
 let saved = cachedData !== undefined && !script.cachedDataRejected;
 function save() {
@@ -74,7 +81,9 @@ function save() {
   dirs.some((dir) => writeCache(dir, data));
 }
 
-module_.exports.main(argv, { beforeReplacing: save }).then((code) => {
-  save();
-  process.exit(code);
-});
+load('./main.js')
+  .main(argv, { beforeReplacing: save })
+  .then((code) => {
+    save();
+    process.exit(code);
+  });
