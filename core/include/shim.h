@@ -19,14 +19,14 @@
  * and waits; the shim reports "created" and waits for `start`; then EXEC happens and the shim reports "running".
  * Unless --keep is given, the end of the launch connection before `start` undoes everything.
  * When the container has ended for good the shim takes its lines out of the name tables, sends
- * the netfilter message, removes its cgroups, writes the final status and exits. A launch that fails reports state "created" with `error` set
+ * the netfilter messages, removes its cgroups, writes the final status and exits. A launch that fails reports state "created" with `error` set
  * (exitCode 127 when the command was not found, 126 when it could not be executed, else 128), and the shim exits. A restart that fails
  * reports "stopped" with `error` set. SIGTERM and SIGINT to the shim are a `stop`.
  *
  * Launch connection and control socket speak the same lines. Requests:
  *
  *   start                    open the gate
- *   netfilter HEX            a netlink batch that the shim sends to nfnetlink of the host when it ends
+ *   netfilter HEX...         netlink batches that the shim sends to nfnetlink of the host when it ends, each in a message of its own
  *   stop [SIGNAL GRACE_MS]   no restart any more; signal (a number), then SIGKILL after the grace (-1: never); answered when stopped
  *   kill SIGNAL              send a signal to the first process; SIGKILL ends every process of the container, that and
  *                            the stop signal also mean that no restart is wanted

@@ -265,20 +265,29 @@ static void verb_attach(struct tsc_client *client, char *arguments) {
     client->output = output != 0;
 }
 
-static void verb_netfilter(struct tsc_client *client, char *arguments) {
-    struct tsc_text *batch = &client->shim->netfilter_batch;
-    size_t length = strlen(arguments);
-    if (length % 2 != 0 || strspn(arguments, "0123456789abcdefABCDEF") != length) {
-        answer(client, -EINVAL, "netfilter", "");
-        return;
-    }
-    tsc_text_free(batch);
-    for (size_t i = 0; i < length; i += 2) {
-        char pair[3] = {arguments[i], arguments[i + 1], '\0'};
+static bool append_batch(struct tsc_text *batches, const char *hex) {
+    size_t digits = strlen(hex);
+    uint32_t length = (uint32_t)(digits / 2);
+    if (digits % 2 != 0 || strspn(hex, "0123456789abcdefABCDEF") != digits)
+        return false;
+    tsc_text_append(batches, &length, sizeof(length));
+    for (size_t i = 0; i < digits; i += 2) {
+        char pair[3] = {hex[i], hex[i + 1], '\0'};
         uint8_t byte = (uint8_t)strtoul(pair, NULL, 16);
-        tsc_text_append(batch, &byte, 1);
+        tsc_text_append(batches, &byte, 1);
     }
-    answer(client, batch->failed ? -ENOMEM : 0, "netfilter", "");
+    return true;
+}
+
+static void verb_netfilter(struct tsc_client *client, char *arguments) {
+    struct tsc_text *batches = &client->shim->netfilter_batches;
+    bool valid = true;
+    tsc_text_free(batches);
+    for (char *hex; valid && (hex = strsep(&arguments, " "));)
+        valid = append_batch(batches, hex);
+    if (!valid)
+        tsc_text_free(batches);
+    answer(client, !valid ? -EINVAL : batches->failed ? -ENOMEM : 0, "netfilter", "");
 }
 
 static void verb_ping(struct tsc_client *client, char *arguments) {

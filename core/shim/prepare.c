@@ -133,5 +133,6 @@ int tsc_prepare_namespaces(struct tsc_shim *shim, struct tsc_error *reterr) {
     }
     error = network ? bring_up_loopback() : 0;
     namespaces->own_network = namespaces->own_network || network;
+    namespaces->made_network = network;
     return error < 0 ? tsc_fail(reterr, error, "bring up", "lo") : 0;
 }

@@ -2,6 +2,7 @@
 #include "supervise.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "dns.h"
 #include "fd.h"
 #include "health.h"
+#include "links.h"
 #include "names.h"
 #include "relay.h"
 #include "syscalls.h"
@@ -319,10 +321,16 @@ static void kill_all(const struct tsc_shim *shim) {
 
 /* --- the end --- */
 
+/* Each batch has its length before it. */
 static void send_netfilter(struct tsc_shim *shim) {
-    size_t length = tsc_text_length(&shim->netfilter_batch);
-    if (length > 0 && shim->netfilter >= 0)
-        (void)!send(shim->netfilter, shim->netfilter_batch.bytes, length, MSG_DONTWAIT);
+    struct tsc_text *batches = &shim->netfilter_batches;
+    uint32_t length;
+    while (shim->netfilter >= 0 && tsc_text_length(batches) >= sizeof(length)) {
+        memcpy(&length, batches->bytes + batches->start, sizeof(length));
+        tsc_text_consume(batches, sizeof(length));
+        (void)!send(shim->netfilter, batches->bytes + batches->start, length, MSG_DONTWAIT);
+        tsc_text_consume(batches, length);
+    }
 }
 
 static void clean_up(struct tsc_shim *shim) {
@@ -752,5 +760,10 @@ int tsc_run(const struct tsc_run_options *options, struct tsc_error *reterr) {
     open_host_sockets(&shim);
     if (begin(&shim, &shim.status.error) < 0)
         failed(&shim, NULL);
-    return tsc_loop_run(&shim.loop);
+    error = tsc_loop_run(&shim.loop);
+    /* Who waits for the end sees it; sockets of our own would count as connections. */
+    tsc_sys_close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+    if (shim.namespaces.made_network)
+        tsc_links_remove();
+    return error;
 }

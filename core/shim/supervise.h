@@ -91,6 +91,7 @@ struct tsc_namespaces {
     unsigned unshare; /* what the first process gets anew */
     unsigned all;     /* what one more process has to join */
     bool own_network; /* the shim left the host's network */
+    bool made_network; /* for one that was made for it */
 };
 
 struct tsc_shim;
@@ -121,7 +122,7 @@ struct tsc_shim {
     int self;            /* our own program file */
     int64_t descriptors; /* soft RLIMIT_NOFILE that the container gets, 0: as it is */
     int netfilter;
-    struct tsc_text netfilter_batch;
+    struct tsc_text netfilter_batches;
     int host_network; /* descriptor of the host's network namespace, for DNS */
     int upstream[2];  /* datagram sockets of the host's network namespace for DNS: IPv4, IPv6 */
     /* the first process */

@@ -43,7 +43,7 @@ export interface Launch {
   /** Opens the gate; resolves when the program runs, or has already ended. */
   start(): Promise<Status>;
   /** What the shim sends to the firewall when the container has ended. */
-  netfilter(batch: Uint8Array): Promise<void>;
+  netfilter(batches: readonly Uint8Array[]): Promise<void>;
   readonly control: Control;
   /** Ends the connection: before `start` that undoes the launch. */
   close(): void;
@@ -165,7 +165,7 @@ function launchOver(ctx: Context, record: ContainerRecord, { shim, socket }: Sta
       await Promise.all([control.start().catch(() => undefined), started]);
       return started;
     },
-    netfilter: (batch) => control.netfilter(batch),
+    netfilter: (batches) => control.netfilter(batches),
     control,
     close: () => control.close(),
   };

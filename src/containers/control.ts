@@ -26,7 +26,7 @@ export interface Control {
   health(): Promise<void>;
   resize(rows: number, columns: number): Promise<void>;
   /** A netlink batch that the shim sends when the container has ended. */
-  netfilter(batch: Uint8Array): Promise<void>;
+  netfilter(batches: readonly Uint8Array[]): Promise<void>;
   ping(): Promise<void>;
   /** Turns the connection into a framed stream; no request can follow. */
   attach(options: { readonly stdin: boolean; readonly logs: boolean }): Promise<Attachment>;
@@ -98,7 +98,8 @@ export function controlOver(connection: Connection): Control {
     names: () => request('names'),
     health: () => request('health'),
     resize: (rows, columns) => request(`resize ${rows} ${columns}`),
-    netfilter: (batch) => request(`netfilter ${Buffer.from(batch).toString('hex')}`),
+    netfilter: (batches) =>
+      request(`netfilter ${batches.map((batch) => Buffer.from(batch).toString('hex')).join(' ')}`),
     ping: () => request('ping'),
     async attach({ stdin, logs }) {
       await request(`attach ${Number(stdin)} ${Number(logs)}`);

@@ -1,19 +1,14 @@
 // Published ports: held for a whole plan before anything starts, and remembered while the container runs.
-import { listContainers } from '../containers/container.ts';
 import type { ContainerRecord, PortRecord } from '../containers/record.ts';
-import { isAlive, readStatus } from '../containers/status.ts';
 import { portsOf } from '../containers/supervise.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import {
   type BoundPort,
   bindPorts,
   defaultHostIp,
-  type PortTarget,
   type PortWanted,
   type Protocol,
-  type Published,
 } from '../networks/ports.ts';
-import { listNetworks, type NetworkRecord } from '../networks/record.ts';
 import type { ContainerRef } from '../plan/plan.ts';
 import { networkOrder } from '../plan/references.ts';
 import type { Context } from '../state/context.ts';
@@ -162,22 +157,4 @@ function decodePort(value: unknown, what: string): PublishedPort {
     hostPort: asNumber(object.hostPort, 'hostPort'),
     containerPort: asNumber(object.containerPort, 'containerPort'),
   };
-}
-
-/** The addresses of a container that published traffic goes to: those on its first network that leads outside. */
-export function publishTarget(networks: readonly NetworkRecord[], id: string): PortTarget {
-  const chosen = networks.find(({ internal }) => !internal) ?? networks[0];
-  const { ipv4, ipv6 } = chosen?.leases[id] ?? {};
-  return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
-}
-
-/** What every running container of the machine publishes, as the firewall has to have it. */
-export function everythingPublished(ctx: Context): readonly Published[] {
-  const networks = new Map(listNetworks(ctx).map((network) => [network.id, network]));
-  return listContainers(ctx).flatMap(({ id, networks: endpoints }) => {
-    const ports = publishedPorts(ctx, id);
-    if (ports.length === 0 || !isAlive(readStatus(ctx, id))) return [];
-    const own = endpoints.flatMap((endpoint) => networks.get(endpoint.id) ?? []);
-    return [{ ports, target: publishTarget(own, id) }];
-  });
 }

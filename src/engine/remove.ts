@@ -5,7 +5,7 @@ import { readStatus } from '../containers/status.ts';
 import { removeNames } from '../networks/hosts.ts';
 import { dropPortRules } from '../networks/ports.ts';
 import { removeVolume } from '../volumes/volume.ts';
-import { publishedPorts, publishTarget } from './ports.ts';
+import { publishedBy } from './firewall.ts';
 import type { Session } from './session.ts';
 
 /** Removes a container with its directory, addresses and names; its anonymous volumes too when asked. */

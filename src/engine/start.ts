@@ -10,7 +10,7 @@ import type { ActionOf } from '../plan/plan.ts';
 import { containerFiles } from '../state/layout.ts';
 import { publishedNow } from './firewall.ts';
 import { runHooks } from './hooks.ts';
-import { everythingPublished, holdPorts, portOwner, rememberPorts, takePorts } from './ports.ts';
+import { holdPorts, portOwner, rememberPorts, takePorts } from './ports.ts';
 import { runPreStart } from './pre-start.ts';
 import { forgetTraces } from './remove.ts';
 import type { Session } from './session.ts';

@@ -12,8 +12,8 @@ import {
   portElements,
   removalBatch,
   type SetElements,
-  TABLE,
   tableMessages,
+  tableName,
 } from './table.ts';
 
 /** `relay`: no address translation, ports are relayed by the shims; `none`: no packet filter at all. */
@@ -60,10 +60,10 @@ export function rebuildFirewall(
 function tryRebuild(ctx: Context, sets: readonly SetElements[]): FirewallState {
   for (const state of ['full', 'relay'] as const) {
     const messages = [
-      addTable(TABLE),
-      deleteTable(TABLE),
-      ...tableMessages({ nat: state === 'full' }),
-      ...additions(sets),
+      addTable(tableName(ctx.layout)),
+      deleteTable(tableName(ctx.layout)),
+      ...tableMessages(tableName(ctx.layout), { nat: state === 'full' }),
+      ...additions(tableName(ctx.layout), sets),
     ];
     try {
       send(ctx, transaction(messages));
@@ -92,7 +92,7 @@ function isMissingFeature(error: unknown): boolean {
 export function addToFirewall(ctx: Context, sets: readonly SetElements[]): boolean {
   if (sets.length === 0 || firewallState(ctx) === 'none') return true;
   try {
-    send(ctx, transaction(additions(sets)));
+    send(ctx, transaction(additions(tableName(ctx.layout), sets)));
     return true;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
@@ -120,19 +120,25 @@ function replaceElement(ctx: Context, { set, elements }: SetElements): void {
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
     const keys = elements.map(({ key }) => ({ key }));
-    send(ctx, transaction([...deleteElements(TABLE, set, keys), ...addElements(TABLE, set, elements)]));
+    send(
+      ctx,
+      transaction([
+        ...deleteElements(tableName(ctx.layout), set, keys),
+        ...addElements(tableName(ctx.layout), set, elements),
+      ]),
+    );
   }
 }
 
 /** Takes elements out; a table that is gone is fine. */
 export function removeFromFirewall(ctx: Context, sets: readonly SetElements[]): void {
   if (sets.length === 0 || firewallState(ctx) === 'none') return;
-  unlessGone(() => send(ctx, removalBatch(sets)));
+  unlessGone(() => send(ctx, removalBatch(tableName(ctx.layout), sets)));
 }
 
 export function removeFirewall(ctx: Context): void {
   if (firewallState(ctx) === 'none') return;
-  unlessGone(() => send(ctx, transaction([deleteTable(TABLE)])));
+  unlessGone(() => send(ctx, transaction([deleteTable(tableName(ctx.layout))])));
 }
 
 function unlessGone(run: () => void): void {

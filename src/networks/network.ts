@@ -1,4 +1,5 @@
 // Networks of this machine: making, finding and removing them.
+
 import { existsSync, rmSync } from 'node:fs';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
@@ -8,7 +9,8 @@ import { ensureInterface, removeInterfaces } from './bridge.ts';
 import { addToFirewall, rebuildFirewall, removeFirewall, removeFromFirewall } from './firewall.ts';
 import { enableForwarding, restoreForwarding } from './forwarding.ts';
 import { containerName, locked, writeNetwork } from './leases.ts';
-import { listNetworks, type NetworkRecord } from './record.ts';
+import { forwardings, nobody, type Running } from './ports.ts';
+import { hasBridge, listNetworks, type NetworkRecord } from './record.ts';
 import { networkElements } from './table.ts';
 import { type NetworkWanted, planNetwork } from './wanted.ts';
 
@@ -21,7 +23,11 @@ export function findNetwork(ctx: Context, name: string): NetworkRecord | undefin
  * The network of that name, made when there is none; its interface and firewall elements are made again when they
  * have vanished. An existing one is not compared with what is wanted: that is the plan's work (configHash).
  */
-export function ensureNetwork(ctx: Context, wanted: NetworkWanted): Promise<NetworkRecord> {
+export function ensureNetwork(
+  ctx: Context,
+  wanted: NetworkWanted,
+  running: Running = nobody,
+): Promise<NetworkRecord> {
   return locked(ctx, () => {
     const networks = listNetworks(ctx);
     const existing = networks.find(({ name }) => name === wanted.name);
@@ -29,7 +35,7 @@ export function ensureNetwork(ctx: Context, wanted: NetworkWanted): Promise<Netw
     // The record comes first: whatever a killed command leaves half-made, the next one finds and completes.
     if (!existing) writeNetwork(ctx, network);
     try {
-      raise(ctx, network, existing ? networks : [...networks, network]);
+      raise(ctx, network, { all: existing ? networks : [...networks, network], running });
     } catch (error) {
       if (!existing) discard(ctx, network, networks);
       throw error;
@@ -38,11 +44,17 @@ export function ensureNetwork(ctx: Context, wanted: NetworkWanted): Promise<Netw
   });
 }
 
-function raise(ctx: Context, network: NetworkRecord, all: readonly NetworkRecord[]): void {
+interface Surroundings {
+  readonly all: readonly NetworkRecord[];
+  readonly running: Running;
+}
+
+function raise(ctx: Context, network: NetworkRecord, { all, running }: Surroundings): void {
   ensureInterface(ctx, network);
-  if (network.driver !== 'bridge') return;
-  const bridges = all.filter(({ driver }) => driver === 'bridge');
-  if (!addToFirewall(ctx, networkElements(network))) rebuildFirewall(ctx, bridges, []);
+  if (!hasBridge(network)) return;
+  if (!addToFirewall(ctx, networkElements(network))) {
+    rebuildFirewall(ctx, all, running().flatMap(forwardings));
+  }
   if (!network.internal) enableForwarding(ctx, familiesOf(network));
 }
 
@@ -57,8 +69,7 @@ function discard(ctx: Context, network: NetworkRecord, others: readonly NetworkR
 
 /** Takes down what networks have in the kernel; `others` are those that stay. */
 function lower(ctx: Context, networks: readonly NetworkRecord[], others: readonly NetworkRecord[]): void {
-  if (others.some(({ driver }) => driver === 'bridge'))
-    removeFromFirewall(ctx, networks.flatMap(networkElements));
+  if (others.some(hasBridge)) removeFromFirewall(ctx, networks.flatMap(networkElements));
   else removeFirewall(ctx);
   if (others.length === 0) restoreForwarding(ctx);
   removeInterfaces(ctx, networks);

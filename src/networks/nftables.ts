@@ -11,6 +11,7 @@ import {
   NLM_F_CREATE,
   nested,
   text,
+  u8,
   u32,
 } from './netlink.ts';
 
@@ -20,7 +21,7 @@ const BATCH_END = 17;
 const MSG = { newTable: 0, delTable: 2, newChain: 3, newRule: 6, newSet: 9, newElement: 12, delElement: 14 };
 
 export const FAMILY = { inet: 1, ipv4: 2, ipv6: 10 } as const;
-export const HOOK = { prerouting: 0, forward: 2, output: 3, postrouting: 4 } as const;
+export const HOOK = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 export const PRIORITY = { dstnat: -100, filter: 0, srcnat: 100 } as const;
 export const VERDICT = { drop: 0, accept: 1, jump: -3, return: -5 } as const;
 
@@ -32,7 +33,7 @@ const REG_VERDICT = 0;
 const REG32 = 8;
 
 /** Numbers by which `nft` prints the elements of a set; the kernel does not read them. */
-export const DATATYPE = { ipv4: 7, ipv6: 8, protocol: 12, port: 13, interface: 41 } as const;
+export const DATATYPE = { integer: 4, ipv4: 7, ipv6: 8, protocol: 12, port: 13, interface: 41 } as const;
 
 /** The data type of several values in a row. */
 export function concatenated(...types: readonly number[]): number {
@@ -255,17 +256,41 @@ export function fibDestinationType(to: number): Uint8Array {
 
 const NAT_DESTINATION = 1;
 
+/** Without a register for the port it stays as it is. */
 export function destinationNat(
   family: 'ipv4' | 'ipv6',
-  { address, port }: { address: number; port: number },
+  { address, port }: { address: number; port?: number },
 ): Uint8Array {
   return expression(
     'nat',
     attribute(1, be32(NAT_DESTINATION)),
     attribute(2, be32(FAMILY[family])),
     attribute(3, register(address)),
-    attribute(5, register(port)),
+    ...(port === undefined ? [] : [attribute(5, register(port))]),
   );
+}
+
+const NUMBERS = { inTurn: 0, random: 1 } as const;
+
+/** A number below `modulus`. */
+export function nextNumber(kind: keyof typeof NUMBERS, modulus: number, to: number): Uint8Array {
+  return expression(
+    'numgen',
+    attribute(1, register(to)),
+    attribute(2, be32(modulus)),
+    attribute(3, be32(NUMBERS[kind])),
+  );
+}
+
+const REJECT_RESET = 1;
+const REJECT_ICMPX = 2;
+const PORT_UNREACHABLE = 1;
+
+/** Refuses as a closed port does. */
+export function reject(protocol: 'tcp' | 'other'): Uint8Array {
+  return protocol === 'tcp'
+    ? expression('reject', attribute(1, be32(REJECT_RESET)), attribute(2, u8(0)))
+    : expression('reject', attribute(1, be32(REJECT_ICMPX)), attribute(2, u8(PORT_UNREACHABLE)));
 }
 
 export function masquerade(): Uint8Array {

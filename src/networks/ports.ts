@@ -1,10 +1,12 @@
 // Published ports: sockets that hold them on the host, and the rules that take the traffic to containers.
+
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { lockFile } from '../state/layout.ts';
 import { withLock } from '../state/lock.ts';
 import { parseAddress } from './address.ts';
+import { forgetAnswered, forgetBatch, forgetStale } from './conntrack.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
   type FirewallState,
@@ -16,7 +18,14 @@ import {
 import { containerName } from './leases.ts';
 import { listNetworks, type NetworkRecord, OPTION } from './record.ts';
 import { findPortHolder, type PortHolder } from './sockets.ts';
-import { type Forwarding, PROTOCOL, portElements, removalBatch, type SetElements } from './table.ts';
+import {
+  type Forwarding,
+  PROTOCOL,
+  portElements,
+  removalBatch,
+  type SetElements,
+  tableName,
+} from './table.ts';
 
 export type Protocol = keyof typeof PROTOCOL;
 
@@ -165,11 +174,8 @@ export function portTarget(endpoints: readonly Pick<Endpoint, 'network' | 'lease
   };
 }
 
-function forwardings(
-  bound: readonly Omit<BoundPort, 'fd'>[],
-  { ipv4, ipv6, bridges = [] }: PortTarget,
-): Forwarding[] {
-  return bound.map(({ protocol, hostIp, hostPort, containerPort }) => ({
+export function forwardings({ ports, target: { ipv4, ipv6, bridges = [] } }: Published): Forwarding[] {
+  return ports.map(({ protocol, hostIp, hostPort, containerPort }) => ({
     protocol,
     hostIp,
     hostPort,
@@ -180,30 +186,46 @@ function forwardings(
   }));
 }
 
+/** A running container's published ports. */
+export interface Published {
+  readonly ports: readonly Omit<BoundPort, 'fd'>[];
+  readonly target: PortTarget;
+}
+
+/** What containers that run publish; asked for when somebody else has emptied the firewall. */
+export type Running = () => readonly Published[];
+
+export function nobody(): readonly Published[] {
+  return [];
+}
+
 /**
- * Lets the kernel take published traffic to the container. Returns the netlink batch that ends this, for the shim to
- * send when the container has ended; empty when there is nothing to take back.
+ * Lets the kernel take published traffic to the container. Returns the netlink batches that end this, for the shim to
+ * send when the container has ended; none when there is nothing to take back.
  */
 export function portRules(
   ctx: Context,
-  bound: readonly Omit<BoundPort, 'fd'>[],
-  target: PortTarget,
-): Uint8Array {
-  const sets = portElements(forwardings(bound, target));
-  if (sets.length === 0 || firewallState(ctx) === 'none') return new Uint8Array();
-  if (!replaceInFirewall(ctx, sets)) rebuildFirewall(ctx, listNetworks(ctx), forwardings(bound, target));
-  return removalBatch(sets);
+  { ports, target }: Published,
+  running: Running = nobody,
+): readonly Uint8Array[] {
+  const all = forwardings({ ports, target });
+  const sets = portElements(all);
+  if (sets.length === 0 || firewallState(ctx) === 'none') return [];
+  if (!replaceInFirewall(ctx, sets)) {
+    rebuildFirewall(ctx, listNetworks(ctx), [...running().flatMap(forwardings), ...all]);
+  }
+  if (firewallState(ctx) !== 'full') return [removalBatch(tableName(ctx.layout), sets)];
+  forgetStale(ctx, all);
+  return [removalBatch(tableName(ctx.layout), sets), forgetBatch(all)];
 }
 
 /** Takes back what `portRules` did, for a container whose shim could not; the rules of another one stay. */
-export function dropPortRules(
-  ctx: Context,
-  bound: readonly Omit<BoundPort, 'fd'>[],
-  target: PortTarget,
-): void {
-  for (const { set, elements } of portElements(forwardings(bound, target))) {
+export function dropPortRules(ctx: Context, published: Published): void {
+  const all = forwardings(published);
+  for (const { set, elements } of portElements(all)) {
     for (const element of elements) dropElement(ctx, { set, elements: [element] });
   }
+  if (firewallState(ctx) === 'full') forgetAnswered(ctx, all);
 }
 
 function dropElement(ctx: Context, element: SetElements): void {
@@ -215,19 +237,9 @@ function dropElement(ctx: Context, element: SetElements): void {
   }
 }
 
-/** A running container's published ports. */
-export interface Published {
-  readonly ports: readonly Omit<BoundPort, 'fd'>[];
-  readonly target: PortTarget;
-}
-
 /** Makes the table anew from the networks on record and the containers that run; what else was in it is gone. */
-export function reconcileFirewall(ctx: Context, running: readonly Published[]): Promise<FirewallState> {
+export function reconcileFirewall(ctx: Context, running: Running): Promise<FirewallState> {
   return withLock(ctx.core, lockFile(ctx.layout, 'networks'), { exclusive: true }, () =>
-    rebuildFirewall(
-      ctx,
-      listNetworks(ctx),
-      running.flatMap(({ ports, target }) => forwardings(ports, target)),
-    ),
+    rebuildFirewall(ctx, listNetworks(ctx), running().flatMap(forwardings)),
   );
 }

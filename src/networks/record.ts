@@ -7,7 +7,15 @@ import { readRecord } from '../state/record.ts';
 import type { Lease } from './ipam.ts';
 import type { NetworkSubnet } from './subnets.ts';
 
-export type NetworkDriver = 'bridge' | 'macvlan' | 'ipvlan';
+/** `overlay`: a bridge that machines share through vxlan; `cni`: made by plugins, container by container. */
+export type NetworkDriver = (typeof DRIVERS)[number];
+
+export const DRIVERS = ['bridge', 'macvlan', 'ipvlan', 'overlay', 'cni'] as const;
+
+/** Whether containers are ports of a bridge of ours. */
+export function hasBridge({ driver }: Pick<NetworkRecord, 'driver'>): boolean {
+  return driver === 'bridge' || driver === 'overlay';
+}
 
 /** STATE/networks/<id>.json. */
 export interface NetworkRecord {
@@ -98,7 +106,8 @@ function decodeNetwork(value: unknown): NetworkRecord {
 }
 
 function decodeDriver(value: unknown): NetworkDriver {
-  if (value === 'bridge' || value === 'macvlan' || value === 'ipvlan') return value;
+  const driver = DRIVERS.find((known) => known === value);
+  if (driver !== undefined) return driver;
   throw new TypeError('driver is unknown');
 }
 

@@ -1,5 +1,8 @@
 // What is in our nf_tables table: masquerade, isolation between networks, published ports. Rules never change; networks
 // and ports are elements of its sets. Pure.
+
+import { createHash } from 'node:crypto';
+import type { Layout } from '../state/layout.ts';
 import { addressBytes, parseAddress } from './address.ts';
 import { be16, concat, type Message, text, u8, u32 } from './netlink.ts';
 import {
@@ -28,9 +31,15 @@ import {
   transaction,
   verdict,
 } from './nftables.ts';
-import { flagOption, type NetworkRecord, OPTION } from './record.ts';
+import { flagOption, hasBridge, type NetworkRecord, OPTION } from './record.ts';
 
-export const TABLE = 'tscompose';
+const SYSTEM_STATE = '/var/lib/tscompose';
+
+/** The table of the containers below a state directory: another one's come and go without touching it. */
+export function tableName({ stateDir }: Layout): string {
+  if (stateDir === SYSTEM_STATE) return 'tscompose';
+  return `tscompose-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
+}
 
 /** A published port whose traffic goes to a container; `hostIp` is empty for every address. */
 export interface Forwarding {
@@ -55,9 +64,8 @@ const SET = {
   dnat4: 'dnat4',
   dnat6: 'dnat6',
 } as const;
-const INTERFACE_LENGTH = 16;
+export const INTERFACE_LENGTH = 16;
 const CT_ESTABLISHED_OR_RELATED = 6;
-const CT_STATUS_DNAT = 0x20;
 const RTN_LOCAL = 2;
 const LOOPBACK6 = addressBytes({ family: 6, value: 1n });
 
@@ -93,13 +101,13 @@ function portMap(name: string, id: number, address: { type: number; length: numb
 }
 
 /** The empty table. Without `nat` what the kernel then lacks is left out. */
-export function tableMessages({ nat }: { readonly nat: boolean }): Message[] {
+export function tableMessages(table: string, { nat }: { readonly nat: boolean }): Message[] {
   return [
-    addTable(TABLE),
-    ...SETS.map((set) => addSet(TABLE, set)),
-    addChain(TABLE, 'forward', { type: 'filter', hook: 'forward', priority: PRIORITY.filter }),
-    ...forwardRules().map((rule) => addRule(TABLE, 'forward', rule)),
-    ...(nat ? natMessages() : []),
+    addTable(table),
+    ...SETS.map((set) => addSet(table, set)),
+    addChain(table, 'forward', { type: 'filter', hook: 'forward', priority: PRIORITY.filter }),
+    ...forwardRules().map((rule) => addRule(table, 'forward', rule)),
+    ...(nat ? natMessages(table) : []),
   ];
 }
 
@@ -113,26 +121,29 @@ function forwardRules(): Uint8Array[][] {
     [meta('iifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
     [meta('oifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
     [conntrack('state', 0), mask(0, CT_ESTABLISHED_OR_RELATED), compare(0, 'neq', u32(0)), verdict('accept')],
-    [...isPublished(), verdict('accept')],
+    [...isTranslated(), verdict('accept')],
     // From other networks and from other machines only published ports can be reached.
     [meta('oifname', 0), lookup(SET.bridges, { from: 0 }), verdict('drop')],
   ];
 }
 
-function isPublished(): Uint8Array[] {
-  return [conntrack('status', 0), mask(0, CT_STATUS_DNAT), compare(0, 'neq', u32(0))];
+const CT_STATUS_DNAT = 0x20;
+
+/** Connections whose destination was translated, or with `not` all others. */
+export function isTranslated({ not = false } = {}): Uint8Array[] {
+  return [conntrack('status', 0), mask(0, CT_STATUS_DNAT), compare(0, not ? 'eq' : 'neq', u32(0))];
 }
 
-function natMessages(): Message[] {
+function natMessages(table: string): Message[] {
   return [
-    addChain(TABLE, 'publish'),
-    ...publishRules().map((rule) => addRule(TABLE, 'publish', rule)),
-    addChain(TABLE, 'prerouting', { type: 'nat', hook: 'prerouting', priority: PRIORITY.dstnat }),
-    addRule(TABLE, 'prerouting', toThisMachine()),
-    addChain(TABLE, 'output', { type: 'nat', hook: 'output', priority: PRIORITY.dstnat }),
-    addRule(TABLE, 'output', toThisMachine()),
-    addChain(TABLE, 'postrouting', { type: 'nat', hook: 'postrouting', priority: PRIORITY.srcnat }),
-    ...postroutingRules().map((rule) => addRule(TABLE, 'postrouting', rule)),
+    addChain(table, 'publish'),
+    ...publishRules().map((rule) => addRule(table, 'publish', rule)),
+    addChain(table, 'prerouting', { type: 'nat', hook: 'prerouting', priority: PRIORITY.dstnat }),
+    addRule(table, 'prerouting', toThisMachine()),
+    addChain(table, 'output', { type: 'nat', hook: 'output', priority: PRIORITY.dstnat }),
+    addRule(table, 'output', toThisMachine()),
+    addChain(table, 'postrouting', { type: 'nat', hook: 'postrouting', priority: PRIORITY.srcnat }),
+    ...postroutingRules().map((rule) => addRule(table, 'postrouting', rule)),
   ];
 }
 
@@ -163,7 +174,7 @@ function publishRules(): Uint8Array[][] {
   ];
 }
 
-function isFamily(family: 'ipv4' | 'ipv6'): Uint8Array[] {
+export function isFamily(family: 'ipv4' | 'ipv6'): Uint8Array[] {
   return [meta('nfproto', 0), compare(0, 'eq', u8(FAMILY[family]))];
 }
 
@@ -202,7 +213,7 @@ export interface SetElements {
 
 /** What the table holds for a network: only bridges need it. */
 export function networkElements(network: NetworkRecord): SetElements[] {
-  if (network.driver !== 'bridge') return [];
+  if (!hasBridge(network)) return [];
   const name = interfaceKey(network.bridge);
   const element = [{ key: name }];
   const masquerades = !network.internal && flagOption(network, OPTION.masquerade, true);
@@ -214,7 +225,8 @@ export function networkElements(network: NetworkRecord): SetElements[] {
   ];
 }
 
-function interfaceKey(name: string): Uint8Array {
+/** An interface's name as the sets have it. */
+export function interfaceKey(name: string): Uint8Array {
   const key = new Uint8Array(INTERFACE_LENGTH);
   key.set(text(name));
   return key;
@@ -260,18 +272,18 @@ function portWord(port: number): Uint8Array {
   return concat([be16(port), new Uint8Array(2)]);
 }
 
-export function additions(sets: readonly SetElements[]): Message[] {
-  return sets.flatMap(({ set, elements }) => addElements(TABLE, set, elements));
+export function additions(table: string, sets: readonly SetElements[]): Message[] {
+  return sets.flatMap(({ set, elements }) => addElements(table, set, elements));
 }
 
 /** Takes elements out, present or not: each is added first, so that a missing one does not fail the transaction. */
-export function removalBatch(sets: readonly SetElements[]): Uint8Array {
+export function removalBatch(table: string, sets: readonly SetElements[]): Uint8Array {
   const deletions = sets.flatMap(({ set, elements }) =>
     deleteElements(
-      TABLE,
+      table,
       set,
       elements.map(({ key }) => ({ key })),
     ),
   );
-  return transaction([...additions(sets), ...deletions]);
+  return transaction([...additions(table, sets), ...deletions]);
 }

@@ -31,7 +31,7 @@ import {
   parseRoutes,
 } from '../../src/networks/routes.ts';
 import { changeLink, dumpLinks, parseLinks } from '../../src/networks/rtnetlink.ts';
-import { TABLE } from '../../src/networks/table.ts';
+import { tableName } from '../../src/networks/table.ts';
 import type { NetworkWanted } from '../../src/networks/wanted.ts';
 import { writeRecord } from '../../src/state/record.ts';
 import {
@@ -91,12 +91,14 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
       .filter((name) => !/^(sit|tunl|ip6tnl|gre|erspan|ip_vti|ip6_vti)/.test(name));
   }
 
+  const table = (): string => tableName(world.ctx.layout);
+
   function tableExists(): boolean {
     try {
       world.ctx.core.netlink(
         NETLINK_NETFILTER,
         undefined,
-        transaction([deleteTable(TABLE), addTable(TABLE), deleteTable(TABLE)]),
+        transaction([deleteTable(table()), addTable(table()), deleteTable(table())]),
       );
       return true;
     } catch (error) {
@@ -163,7 +165,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
   function publish(ports: readonly PortWanted[], target: PortTarget) {
     const bound = bindPorts(world.ctx, ports);
     held.push(...bound);
-    return { bound, removal: portRules(world.ctx, bound, target) };
+    return { bound, removal: portRules(world.ctx, { ports: bound, target }) };
   }
 
   it('makes a bridge with the gateway address, and finds it again', async () => {
@@ -183,7 +185,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
   it('makes bridge and table anew when somebody removed them', async () => {
     const network = await make('one');
     removeLink(world.ctx, network.bridge);
-    world.ctx.core.netlink(NETLINK_NETFILTER, undefined, transaction([deleteTable(TABLE)]));
+    world.ctx.core.netlink(NETLINK_NETFILTER, undefined, transaction([deleteTable(table())]));
     await make('one');
     expect(findLink(world.ctx, network.bridge)?.up).toBe(true);
     expect(tableExists()).toBe(true);
@@ -399,10 +401,10 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(await machine.udp('192.0.2.1', 8053)).toBe('dns to 192.0.2.2');
     expect(await host.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.1');
     expect(await other.agent.tcp('192.0.2.1', 8080)).toBe(`web to ${other.address}`);
-    world.ctx.core.netlink(NETLINK_NETFILTER, undefined, removal);
+    for (const batch of removal) world.ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
     drop(bound);
     expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
-    world.ctx.core.netlink(NETLINK_NETFILTER, undefined, removal);
+    for (const batch of removal) world.ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
   });
 
   it.each(['1', '0'])(
@@ -469,10 +471,10 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     const web = await container([await make('one')]);
     await web.agent.tcpServer(80, 'web');
     const { bound } = publish([{ protocol: 'tcp', published: 8080, target: 80 }], { ipv4: web.address });
-    dropPortRules(world.ctx, bound, { ipv4: '10.160.0.77' });
+    dropPortRules(world.ctx, { ports: bound, target: { ipv4: '10.160.0.77' } });
     expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
-    dropPortRules(world.ctx, bound, { ipv4: web.address });
-    dropPortRules(world.ctx, bound, { ipv4: web.address });
+    dropPortRules(world.ctx, { ports: bound, target: { ipv4: web.address } });
+    dropPortRules(world.ctx, { ports: bound, target: { ipv4: web.address } });
     drop(bound);
     expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
   });
@@ -482,12 +484,12 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     const web = await container([await make('one')]);
     await web.agent.tcpServer(80, 'web');
     const { bound } = publish([{ protocol: 'tcp', published: 8080, target: 80 }], { ipv4: web.address });
-    world.ctx.core.netlink(NETLINK_NETFILTER, undefined, transaction([deleteTable(TABLE)]));
-    expect(await reconcileFirewall(world.ctx, [{ ports: bound, target: { ipv4: web.address } }])).toBe(
+    world.ctx.core.netlink(NETLINK_NETFILTER, undefined, transaction([deleteTable(table())]));
+    expect(await reconcileFirewall(world.ctx, () => [{ ports: bound, target: { ipv4: web.address } }])).toBe(
       'full',
     );
     expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
-    expect(await reconcileFirewall(world.ctx, [])).toBe('full');
+    expect(await reconcileFirewall(world.ctx, () => [])).toBe('full');
     drop(bound);
     expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
   });
