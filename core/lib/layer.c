@@ -362,10 +362,11 @@ static int make_whiteout(struct tsc_layer *layer, const char *hidden) {
     return S_ISDIR(status.st_mode) ? mark_opaque(layer, layer->parent, hidden) : 0;
 }
 
-static int take_whiteout(struct tsc_layer *layer, const char *name, bool *ret_taken) {
-    *ret_taken = (layer->flags & TSC_LAYER_WHITEOUTS) && strncmp(name, WHITEOUT, sizeof(WHITEOUT) - 1) == 0;
-    if (!*ret_taken)
-        return 0;
+static bool is_whiteout_name(const struct tsc_layer *layer, const char *name) {
+    return (layer->flags & TSC_LAYER_WHITEOUTS) && strncmp(name, WHITEOUT, sizeof(WHITEOUT) - 1) == 0;
+}
+
+static int take_whiteout(struct tsc_layer *layer, const char *name) {
     if (strcmp(name, WHITEOUT_OPAQUE) == 0)
         return mark_opaque(layer, layer->parent, ".");
     if (strncmp(name, WHITEOUT_META, sizeof(WHITEOUT_META) - 1) == 0)
@@ -408,11 +409,11 @@ static int on_entry(void *owner, const struct tsc_tar_entry *entry, struct tsc_e
     else if (r == 0) {
         r = enter_parent(layer, layer->path);
         const char *name = base_of(layer->path);
-        bool taken = false;
+        bool whiteout = is_whiteout_name(layer, name);
         if (r == 0)
-            r = take_whiteout(layer, name, &taken);
-        if (r == 0 && !taken)
-            r = make_entry(layer, entry, name);
+            r = whiteout ? take_whiteout(layer, name) : make_entry(layer, entry, name);
+        else if (r == -ENOTDIR && whiteout)
+            r = 0; /* what it hides is below something that this layer replaced by a file */
     }
     return r < 0 ? tsc_fail(reterr, r, "unpack", entry->path) : 0;
 }

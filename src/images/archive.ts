@@ -106,11 +106,11 @@ async function loadDirectory(
 ): Promise<readonly StoredImage[]> {
   const found = await findImages(directory, options);
   const wanted = options.name === undefined ? found : rename(found, options.name);
-  return whileAdding(ctx, options.signal, async () => {
+  return whileAdding(ctx, options.signal, async (sync) => {
     const images: StoredImage[] = [];
     for (const { names, manifest, source } of wanted) {
       const { signal, onProgress } = options;
-      images.push(await installImage(ctx, { manifest, names, source, signal, onProgress }));
+      images.push(await installImage(ctx, { manifest, sync, names, source, signal, onProgress }));
     }
     return images;
   });

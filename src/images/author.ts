@@ -33,7 +33,7 @@ export interface NewImage {
 export async function authorImage(ctx: Context, wanted: NewImage): Promise<StoredImage> {
   const names = wanted.name === undefined ? [] : [formatReference(parseReference(wanted.name))];
   const base = wanted.base === undefined ? undefined : findBase(ctx, wanted.base);
-  return whileAdding(ctx, wanted.signal, async () => {
+  return whileAdding(ctx, wanted.signal, async (sync) => {
     const { descriptor, diffId } = await storeLayer(ctx, wanted.layer, wanted.signal);
     const config = Buffer.from(JSON.stringify(configOf(ctx, wanted, { base, diffId })));
     const digest = digestOf(config);
@@ -50,7 +50,7 @@ export async function authorImage(ctx: Context, wanted: NewImage): Promise<Store
       descriptor: { mediaType: MEDIA.ociManifest, digest: digestOf(bytes), size: bytes.length },
       bytes,
     };
-    return installImage(ctx, { manifest, names, source: nowhere, signal: wanted.signal });
+    return installImage(ctx, { manifest, sync, names, source: nowhere, signal: wanted.signal });
   });
 }
 

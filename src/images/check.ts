@@ -75,7 +75,7 @@ export async function checkStore(ctx: Context, options: CheckOptions): Promise<C
       await updateImages(ctx, (images) =>
         images.filter((image) => !whole.broken.some((broken) => isSame(broken, image))),
       );
-    if (options.repair) rmSync(storeFiles(ctx.layout).unsynced, { force: true });
+    if (options.repair) rmSync(storeFiles(ctx.layout).unsynced, { recursive: true, force: true });
     const bad = new Set(findings.filter(({ kind }) => kind === 'blob').map(({ object }) => object));
     const incomplete = whole.images.filter((image) =>
       piecesOf(ctx, image).some((digest) => bad.has(digest) || !isThere(ctx, digest)),

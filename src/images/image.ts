@@ -132,7 +132,10 @@ interface Documents {
 
 // Layers can be removed at any time as long as their blobs are there.
 async function unpackMissing(ctx: Context, documents: Documents): Promise<void> {
-  await whileAdding(ctx, documents.signal, () => addLayers(ctx, documents));
+  await whileAdding(ctx, documents.signal, async (sync) => {
+    await addLayers(ctx, documents);
+    await sync();
+  });
 }
 
 async function addLayers(ctx: Context, { manifest, config, signal }: Documents): Promise<void> {

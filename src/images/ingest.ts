@@ -1,6 +1,6 @@
 // How things get into the store: blobs whole and verified or not at all, layers unpacked once, all of it durable at the end.
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ComposeError } from '../errors.ts';
@@ -44,34 +44,55 @@ export interface LayerWanted {
 }
 
 /**
- * Runs `fn` while things are added: nothing is pruned meanwhile, and what was added is on the disk when it returns.
+ * Runs `fn` while things are added: nothing is pruned meanwhile. `fn` calls `sync` when all bytes are there and before
+ * it promises them to anybody; once, because on a busy machine that is what takes longest.
  */
 export async function whileAdding<T>(
   ctx: Context,
   signal: AbortSignal | undefined,
-  fn: () => Promise<T>,
+  fn: (sync: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
   makeStore(ctx.layout);
+  if (mayBeTorn(ctx)) await dropTorn(ctx, signal);
   return withLock(ctx.core, lockFile(ctx.layout, 'images'), { exclusive: false, signal }, async () => {
-    markUnsynced(ctx);
-    const result = await fn();
-    await ctx.core.syncFilesystemAsync(storeFiles(ctx.layout).dir);
+    const { dir, unsynced } = storeFiles(ctx.layout);
+    const left = listMarks(ctx).filter((name) => !isAlive(Number(name.split('.')[1])));
+    const mark = markUnsynced(ctx);
+    const sync = (): Promise<void> => ctx.core.syncFilesystemAsync(dir);
+    const result = await fn(sync);
+    // the same sync also settled what killed processes had left
+    for (const name of [mark, ...left]) rmSync(`${unsynced}/${name}`, { force: true });
     return result;
   });
 }
 
 /** Whether the machine went down while things were added, so that some may be torn. */
 export function mayBeTorn(ctx: Context): boolean {
-  const { unsynced } = storeFiles(ctx.layout);
-  return existsSync(unsynced) && readFileSync(unsynced, 'utf8') !== currentBootId();
+  const bootId = currentBootId();
+  return listMarks(ctx).some((name) => !name.startsWith(bootId));
 }
 
-// The mark itself must be on the disk before anything that it stands for.
-function markUnsynced(ctx: Context): void {
+async function dropTorn(ctx: Context, signal: AbortSignal | undefined): Promise<void> {
+  const { checkStore } = await import('./check.ts');
+  await checkStore(ctx, { repair: true, signal });
+}
+
+function listMarks(ctx: Context): string[] {
   const { unsynced } = storeFiles(ctx.layout);
-  const bootId = currentBootId();
-  if (existsSync(unsynced) && readFileSync(unsynced, 'utf8') === bootId) return;
-  writeFileSync(unsynced, bootId, { mode: 0o600, flush: true });
+  return existsSync(unsynced) ? readdirSync(unsynced) : [];
+}
+
+/** `BOOT.PID.NUMBER`: this process adds things that may not be on the disk. The mark itself is, before any of them. */
+function markUnsynced(ctx: Context): string {
+  const { unsynced } = storeFiles(ctx.layout);
+  mkdirSync(unsynced, { recursive: true, mode: 0o700 });
+  const mark = `${currentBootId()}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  writeFileSync(`${unsynced}/${mark}`, '', { mode: 0o600, flush: true });
+  return mark;
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
 }
 
 /** Puts a small blob whose bytes are at hand into the store. */

@@ -22,6 +22,8 @@ export interface ManifestDocument {
 export interface InstallOptions {
   readonly manifest: ManifestDocument;
   readonly source: BlobSource;
+  /** Called when all bytes are there, before a name promises them; see `whileAdding`. */
+  readonly sync: () => Promise<void>;
   /** Complete names; none leaves the image without one. */
   readonly names: readonly string[];
   /** What the tag stood for; the manifest unless told. */
@@ -73,8 +75,7 @@ async function nameIt(ctx: Context, { options, manifest, platform }: Naming): Pr
     repoDigests: options.repoDigests ?? [],
   };
   const named = options.names.map((name) => ({ ...stored, name }));
-  // the bytes must be on the disk before a name promises them
-  await ctx.core.syncFilesystemAsync(ctx.layout.stateDir);
+  await options.sync();
   await updateImages(ctx, (images) =>
     (named.length > 0 ? named : [stored]).reduce(addKeepingDigests, [...images]),
   );

@@ -162,9 +162,10 @@ async function fetchImage(
   const manifest = await fetchManifest(repository, { ...reference, digest: target }, options);
   const { registry, repository: path } = reference;
   const digests = [...new Set([target, manifest.descriptor.digest])];
-  return whileAdding(ctx, signal, () =>
+  return whileAdding(ctx, signal, (sync) =>
     installImage(ctx, {
       manifest,
+      sync,
       source: repository.blob,
       names: [formatReference(reference)],
       target,

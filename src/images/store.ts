@@ -4,9 +4,9 @@
 //   images/blobs/ALGORITHM/HEX      whole and verified, or not there
 //   images/layers/CHAIN/diff        a layer unpacked on top of its parents, shared by chain id
 //   images/ingest/                  half-made things; whoever has the lock of a thing may go on with it
-//   images/unsynced                 boot id: what was added since may not have reached the disk
+//   images/unsynced/                a mark of each process that adds things which may not have reached the disk
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { asNumber, asObject, asString } from '../state/decode.ts';
@@ -161,13 +161,21 @@ export async function updateImages(
   ctx: Context,
   change: (images: readonly StoredImage[]) => readonly StoredImage[],
 ): Promise<void> {
-  const { index } = storeFiles(ctx.layout);
+  const { index, dir } = storeFiles(ctx.layout);
   makeStore(ctx.layout);
   await withLock(ctx.core, pieceLock(ctx.layout, 'index'), { exclusive: true }, () => {
     const images = readImages(ctx.layout);
     const changed = change(images);
-    if (changed !== images) writeRecord(index, encodeImages(changed));
+    if (changed === images) return;
+    writeRecord(index, encodeImages(changed));
+    for (const path of [index, dir]) flush(path);
   });
+}
+
+function flush(path: string): void {
+  const fd = openSync(path, 'r');
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 /** Makes the directories and the mark of an OCI layout. */

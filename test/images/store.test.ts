@@ -284,12 +284,23 @@ describe.skipIf(!isRoot)(needing('checking', { root: isRoot }), () => {
     expect(readImages(world.ctx.layout)).toEqual([]);
   });
 
-  it('notices that the machine went down while something was added', async () => {
+  it('drops what may be torn when the machine went down while something was added', async () => {
     await using world = new World();
-    await loadArchive(world.ctx, world.layout('oci', { layers: [BASE] }), { name: 'app:1' });
-    expect(mayBeTorn(world.ctx)).toBe(false);
-    writeFileSync(storeFiles(world.ctx.layout).unsynced, 'another boot');
+    const dir = world.layout('oci', { layers: [BASE, TOP] });
+    await loadArchive(world.ctx, dir, { name: 'app:1' });
+    expect(readdirSync(storeFiles(world.ctx.layout).unsynced)).toEqual([]);
+    const torn = blobFile(world.ctx.layout, sha256('torn'));
+    writeFileSync(torn, '');
+    const blob = blobFile(world.ctx.layout, sha256(gzipSync(TOP)));
+    writeFileSync(blob, Buffer.alloc(100));
+    writeFileSync(`${storeFiles(world.ctx.layout).unsynced}/another-boot.1.0`, '');
     expect(mayBeTorn(world.ctx)).toBe(true);
+    await loadArchive(world.ctx, dir, { name: 'app:2' });
+    expect([existsSync(torn), readFileSync(blob).equals(gzipSync(TOP)), mayBeTorn(world.ctx)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
   });
 });
 
