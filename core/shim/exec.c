@@ -278,6 +278,8 @@ static int start(struct relay *relay, const struct tsc_exec_options *options,
         .fault = options->fault,
         .exec = tsc_program_find(program, TSC_STEP_EXEC, NULL),
         .no_terminal = options->detach && !options->console,
+        .first_kept = 3,
+        .kept_count = options->kept,
         .self = -1,
         .root = -1,
     };

@@ -11,6 +11,7 @@ struct tsc_exec_options {
     bool detach;
     bool inherit;        /* standard streams are the caller's own */
     int report;          /* descriptor that is told the pid; 0: none */
+    int kept;            /* number of descriptors from 3 on that the process gets */
     const char *console; /* socket that the terminal's master goes to, or NULL */
     struct tsc_fault fault;
     struct tsc_slot slots[TSC_JOINS_MAX];

@@ -32,6 +32,7 @@ export const COMMANDS: CommandTable = {
   restart: () => import('./commands/restart.ts'),
   rm: () => import('./commands/rm.ts'),
   run: () => import('./commands/run.ts'),
+  runtime: () => import('./commands/runtime.ts'),
   scale: () => import('./commands/scale.ts'),
   start: () => import('./commands/start.ts'),
   stats: () => import('./commands/stats.ts'),

@@ -45,7 +45,7 @@ const DENY_ALL: OciDeviceRule = { allow: false, access: 'rwm' };
 const ALLOW_ALL: OciDeviceRule = { allow: true, access: 'rwm' };
 
 /** Any node may be made, these may be used: the defaults, pseudo-terminals and the console. */
-const DEFAULT_RULES: readonly OciDeviceRule[] = [
+export const DEFAULT_RULES: readonly OciDeviceRule[] = [
   DENY_ALL,
   { allow: true, type: 'c', access: 'm' },
   { allow: true, type: 'b', access: 'm' },

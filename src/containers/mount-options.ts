@@ -126,7 +126,16 @@ function deepAttributes(options: readonly string[]): MountAttributes {
 }
 
 /** Options that say nothing to the file system. */
-const OURS = new Set(['bind', 'rbind', 'remount', 'idmap', 'ridmap', 'tmpcopyup', 'copy-symlink']);
+const OURS = new Set(['bind', 'rbind', 'remount', 'idmap', 'ridmap', 'tmpcopyup']);
+
+/** Every option that is understood here, sorted; all others are the file system's own. */
+export const MOUNT_OPTIONS: readonly string[] = [
+  ...Object.keys(FLAGS),
+  ...Object.keys(PROPAGATION),
+  ...Object.keys(ATTRIBUTES).map((name) => `r${name}`),
+  'rro',
+  ...OURS,
+].sort();
 
 /** Sorts options into attributes, propagation and the file system's own. */
 export function parseMountOptions(options: readonly string[]): MountFlags {

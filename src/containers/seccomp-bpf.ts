@@ -45,6 +45,14 @@ const MACHINES: Readonly<Record<string, { readonly audit: number; readonly table
   SCMP_ARCH_AARCH64: { audit: 0xc000_00b7, tables: [numbers.arm64] },
 };
 
+/** Names that are understood here. */
+export const SECCOMP_ACTIONS: readonly string[] = Object.keys(ACTIONS);
+export const SECCOMP_FLAGS: readonly string[] = Object.keys(FLAGS);
+export const SECCOMP_ARCHITECTURES: readonly string[] = Object.keys(MACHINES);
+export const SECCOMP_OPERATORS: readonly string[] = ['EQ', 'NE', 'LT', 'LE', 'GT', 'GE', 'MASKED_EQ'].map(
+  (name) => `SCMP_CMP_${name}`,
+);
+
 const EPERM = 1;
 const NUMBER_MAX = 0xffff_ffff;
 
