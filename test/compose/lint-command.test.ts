@@ -46,13 +46,14 @@ async function run(command: CommandSpec, argv: readonly string[], name = 'doubtf
   const context: CliContext = {
     global,
     signal: new AbortController().signal,
+    insistence: new AbortController().signal,
     out: (text) => {
       out += text;
     },
     err: unused,
     isTerminal: () => false,
     colours: () => false,
-    loadProject: async ({ services = [] } = {}) => (await loadFromFiles(global, services)).project,
+    loadProject: async (options = {}) => (await loadFromFiles(global, options)).project,
     state: unused,
     engine: unused,
     beforeReplacing: unused,

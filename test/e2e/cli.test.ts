@@ -14,7 +14,7 @@ function tscompose(
 ) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [options.cli ?? CLI, ...args], {
     encoding: 'utf8',
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, TSCOMPOSE_STATE_DIR: '/nonexistent', ...options.env },
     cwd: tmpdir(),
   });
   return { code: status, stdout, stderr };

@@ -29,7 +29,6 @@ const WAITING: Readonly<Record<string, string>> = {
   'story-app-db-lb': 'the images nginx and node:20',
   'story-postgres': 'the image postgres:15',
   'image-by-digest': 'a registry',
-  'cp-tar-stream': 'the command cp',
 };
 
 const canRun = isRoot && existsSync(RUNNER) && existsSync('/etc/debian_version');
