@@ -65,6 +65,7 @@ export interface RegistryClient {
 }
 
 const MOST_ATTEMPTS = 5;
+const PUSH_ATTEMPTS = 3;
 const RETRY_MS = 300;
 const LONGEST_PAUSE_MS = 20_000;
 
@@ -121,6 +122,7 @@ interface Connection {
 
 interface Server {
   readonly endpoint: Endpoint;
+  readonly retryMs: number;
   /** `path` below /v2/REPOSITORY/, or a whole URL that the server gave. */
   send(request: ServerRequest): Promise<HttpResponse>;
 }
@@ -136,6 +138,8 @@ interface ServerRequest {
   readonly signal?: AbortSignal | undefined;
   /** Statuses below 500 that are no failure; 2xx always are fine. */
   readonly accept?: readonly number[];
+  /** Not to be repeated by itself: a server may have taken a part of it. */
+  readonly once?: boolean;
 }
 
 function serverOf(connection: Connection, endpoint: Endpoint, access: 'pull' | 'push'): Server {
@@ -145,6 +149,7 @@ function serverOf(connection: Connection, endpoint: Endpoint, access: 'pull' | '
   ];
   return {
     endpoint,
+    retryMs: connection.retryMs,
     send: (request) =>
       withRetries(connection, endpoint, request, () =>
         speak(connection, endpoint, async (scheme) => {
@@ -213,11 +218,11 @@ async function refusesPlain(response: HttpResponse): Promise<boolean> {
 async function withRetries(
   { retryMs }: Connection,
   endpoint: Endpoint,
-  { signal, accept = [], method, path }: ServerRequest,
+  { signal, accept = [], method, path, once = false }: ServerRequest,
   send: () => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
   for (let attempt = 1; ; attempt++) {
-    const last = attempt === MOST_ATTEMPTS;
+    const last = once || attempt === MOST_ATTEMPTS;
     try {
       const response = await send();
       const { status } = response;
@@ -498,7 +503,24 @@ async function hasBlob(
   return response.status !== 404;
 }
 
+/** An upload that failed in the middle starts again: what the server kept of it is not known. */
 async function pushBlob(
+  server: Server,
+  descriptor: Descriptor,
+  upload: Upload,
+): Promise<'exists' | 'mounted' | 'pushed'> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryPush(server, descriptor, upload);
+    } catch (error) {
+      const again = error instanceof ComposeError && error.code === 'registry' && attempt < PUSH_ATTEMPTS;
+      if (!again || upload.signal?.aborted) throw error;
+      await pause(server.retryMs, attempt, { signal: upload.signal });
+    }
+  }
+}
+
+async function tryPush(
   server: Server,
   descriptor: Descriptor,
   upload: Upload,
@@ -527,6 +549,7 @@ async function pushBlob(
   const done = await server.send({
     method: 'PUT',
     path: last,
+    once: true,
     headers: whole
       ? { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) }
       : { 'content-length': '0' },
@@ -550,6 +573,7 @@ async function pushChunks(server: Server, { size }: Descriptor, { upload, locati
     const response = await server.send({
       method: 'PATCH',
       path: next,
+      once: true,
       headers: {
         'content-type': 'application/octet-stream',
         'content-length': String(end - start),

@@ -454,6 +454,21 @@ describe.skipIf(!isRoot)(needing('pushing', { root: isRoot }), () => {
     expect(registry.count('PUT', /uploads/)).toBe(0);
   });
 
+  it('starts an upload again that failed in the middle', async () => {
+    await using world = new World();
+    await using from = await new TestRegistry().listen();
+    const isUpload = ({ method }: Asked): boolean => method === 'PUT';
+    await using to = await new TestRegistry({
+      fault: once(isUpload, { kind: 'status', status: 502 }),
+    }).listen();
+    from.put('app', 'latest', IMAGE);
+    await pull(world, `${from.host}/app`);
+    await tagImage(world.ctx, `${from.host}/app`, `${to.host}/app:1`);
+    await push(world, `${to.host}/app:1`);
+    expect(to.blobs.get(TOP)?.equals(IMAGE.layers[1] ?? Buffer.alloc(0))).toBe(true);
+    expect(to.count('POST', /uploads/)).toBe(4);
+  });
+
   it('says that there is nothing to push', async () => {
     await using world = new World();
     await expect(push(world, '127.0.0.1:1/app:1')).rejects.toMatchObject({ code: 'image-not-found' });
