@@ -27,7 +27,7 @@ static const char usage[] =
     "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--fd SLOT=N]... [--relay "
     "PROTO,N,ADDRESS,PORT]...\n"
     "       tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--inherit] [--report N]\n"
-    "                           [--console-socket PATH] [--fd SLOT=N]...\n"
+    "                           [--console-socket PATH] [--preserve-fds N] [--fd SLOT=N]...\n"
     "       tscompose-shim create --program FILE --gate PATH --report N [--console-socket PATH] [--keyring "
     "NAME]\n"
     "                             [--preserve-fds N] [--start] [--fd SLOT=N]...\n"
@@ -171,6 +171,8 @@ static bool parse_exec(int argc, char *argv[], struct tsc_exec_options *options)
             options->console = value;
         else if (fine && strcmp(name, "--report") == 0)
             fine = parse_number(value, &options->report);
+        else if (fine && strcmp(name, "--preserve-fds") == 0)
+            fine = parse_number(value, &options->kept) && options->kept <= TSC_KEPT_MAX;
         else
             fine =
                 fine && strcmp(name, "--fd") == 0 && parse_slot(value, options->slots, &options->slot_count);

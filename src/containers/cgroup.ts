@@ -418,6 +418,9 @@ function planV2(wish: CgroupWish, root: string): CgroupPlan {
     writes: [
       ...(enable.length > 0 ? subtree : []),
       ...writes.map((row) => [`${leaf}/${row.file}`, row.value] as const),
+      ...Object.entries(wish.resources.unified ?? {}).map(
+        ([file, value]) => [`${leaf}/${file}`, value] as const,
+      ),
     ],
     join: [leaf],
     deviceProgram: leaf,

@@ -90,12 +90,7 @@ export interface Launch {
 
 /** Compiles the launch of a container. */
 export function compileLaunch(spec: OciSpec, extras: LaunchExtras): Launch {
-  const cgroups = planCgroups({
-    path: spec.linux.cgroupsPath ?? '/tscompose',
-    resources: spec.linux.resources ?? {},
-    layout: extras.cgroups,
-    hasFile: extras.hasCgroupFile,
-  });
+  const cgroups = planOf(spec, extras);
   const program = [
     ...cgroupSteps(cgroups, spec.linux.resources?.devices ?? []),
     ...namespaceSteps(spec),
@@ -109,6 +104,13 @@ export function compileLaunch(spec: OciSpec, extras: LaunchExtras): Launch {
     ...superviseSteps(extras),
   ];
   return { program, cgroups: cgroups.create, warnings: cgroups.warnings };
+}
+
+const DEFAULT_CGROUP = '/tscompose';
+
+function planOf({ linux }: OciSpec, { cgroups: layout, hasCgroupFile: hasFile }: LaunchExtras): CgroupPlan {
+  const { cgroupsPath: path = DEFAULT_CGROUP, resources = {} } = linux;
+  return planCgroups({ path, resources, layout, hasFile });
 }
 
 function cgroupSteps(plan: CgroupPlan, rules: readonly OciDeviceRule[]): Step[] {
@@ -248,7 +250,7 @@ const FILE_TYPE = { c: 0o020000, b: 0o060000, p: 0o010000 } as const;
 function compileMount(mount: OciMount, spec: OciSpec, extras: LaunchExtras): Step[] {
   const { type = 'none', source = type, destination } = mount;
   const parsed = parseMountOptions(mount.options ?? []);
-  if (type === 'cgroup') return cgroupMount(destination, parsed, spec, extras.cgroups);
+  if (type === 'cgroup') return cgroupMount(destination, parsed, spec, extras);
   const bind = parsed.bind || type === 'bind';
   if (bind && parsed.remount) return remount(destination, parsed);
   const made = bind
@@ -298,13 +300,17 @@ function bindStep(source: string, target: string, parsed: MountFlags, detail: Mo
   return step('BIND', base, detail.subpath?.path ?? '', target, parsed.flags, parsed.propagation, options);
 }
 
-// With a cgroup namespace the mounts show the container's own subtree; without, the host's tree is bound.
-function cgroupMount(target: string, { flags }: MountFlags, spec: OciSpec, layout: CgroupLayout): Step[] {
+// Programs look for their own limits at the top of these mounts. A cgroup namespace shows them there; without one, on
+// v1, the container's own groups are bound there, as other runtimes do it.
+function cgroupMount(target: string, { flags }: MountFlags, spec: OciSpec, extras: LaunchExtras): Step[] {
   const own = spec.linux.namespaces.some(({ type }) => type === 'cgroup');
+  const { cgroups: layout } = extras;
   if (layout.mode === 'none') return [];
-  if (!own)
+  if (layout.mode === 'v2' && !own) {
     return [step('BIND', '/sys/fs/cgroup', '', target, flags, 0, BIND_RECURSIVE | BIND_READ_ONLY_DEEP)];
+  }
   if (layout.mode === 'v2') return [step('MOUNT', 'cgroup2', 'cgroup', target, flags, '')];
+  if (!own) return ownGroups(target, flags, spec, extras);
   const inside = (mountPoint: string) => `${target}/${mountPoint.split('/').at(-1)}`;
   const unified =
     layout.unified === undefined
@@ -331,6 +337,19 @@ function propagationSteps(name: string | undefined): Step[] {
   const [kind = '', recursive = false] = name?.startsWith('r') ? [name.slice(1), true] : [name];
   const flag = ROOT_PROPAGATION[kind];
   return flag === undefined ? [] : [step('ROOT_PROPAGATION', recursive ? flag | MS_REC : flag)];
+}
+
+function ownGroups(target: string, flags: number, spec: OciSpec, extras: LaunchExtras): Step[] {
+  const path = spec.linux.cgroupsPath ?? DEFAULT_CGROUP;
+  const made = new Set(planOf(spec, extras).create);
+  const groups = extras.cgroups.hierarchies.filter(({ mountPoint }) => made.has(mountPoint + path));
+  return [
+    step('MOUNT', 'tmpfs', 'tmpfs', target, flags & ~MS_RDONLY, 'mode=755'),
+    ...groups.map(({ mountPoint }) =>
+      step('BIND', mountPoint + path, '', `${target}/${mountPoint.split('/').at(-1)}`, flags, 0, 0),
+    ),
+    ...(flags & MS_RDONLY ? [step('READ_ONLY_PATH', target)] : []),
+  ];
 }
 
 function sealSteps({ linux, root, hostname, domainname, process }: OciSpec): Step[] {
