@@ -49,7 +49,6 @@ function buildCore() {
   run('make', '-s', '-C', 'core', '-j2');
   for (const name of ['libtscore.so', 'tscompose-shim']) {
     const built = join(root, 'core/build', name);
-    if (!existsSync(built)) continue;
     const temporary = join(dist, 'core', `${name}.${process.pid}`);
     mkdirSync(dirname(temporary), { recursive: true });
     copyFileSync(built, temporary);
@@ -58,23 +57,7 @@ function buildCore() {
   }
 }
 
-// A room that is not written yet fails when it is called, not the whole build.
-const unfinished = {
-  name: 'unfinished',
-  setup(build) {
-    build.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir }) => {
-      if (existsSync(join(resolveDir, path))) return undefined;
-      console.warn(`not there yet: ${join(resolveDir, path)}`);
-      return { path: join(resolveDir, path), namespace: 'unfinished' };
-    });
-    build.onLoad({ filter: /.*/, namespace: 'unfinished' }, ({ path }) => ({
-      contents: `throw new Error(${JSON.stringify(`${path} is not written yet`)})`,
-    }));
-  },
-};
-
 const common = {
-  plugins: [unfinished],
   absWorkingDir: root,
   bundle: true,
   platform: 'node',

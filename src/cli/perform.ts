@@ -1,4 +1,5 @@
 // Reaching a goal with its progress on the screen.
+import { relative } from 'node:path';
 import type { Project } from '../compose/project.ts';
 import type { Result } from '../engine/engine.ts';
 import type { EngineEvent } from '../events.ts';
@@ -69,12 +70,14 @@ export function eventPrinter(context: CliContext, progress: Progress): (event: E
       case 'action-skipped':
         return progress.update(event.action, 'skipped');
       case 'output':
-        return context.err(`${event.line}\n`);
+        return progress.note(`${event.line}\n`);
       case 'lock-waiting':
-        return context.err(`waiting for another command on project ${event.project}\n`);
+        return progress.note(`waiting for another command on project ${event.project}\n`);
       case 'warning': {
         const word = styled('warning', 'yellow', context.colours('stderr'));
-        return context.err(`${word}: ${event.message}\n${event.hint ? `  hint: ${event.hint}\n` : ''}`);
+        const place = event.at === undefined ? '' : ` (${relative('', event.at.file)}:${event.at.line})`;
+        const hint = event.hint ? `  hint: ${event.hint}\n` : '';
+        return progress.note(`${word}: ${event.message}${place}\n${hint}`);
       }
     }
   };

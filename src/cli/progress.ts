@@ -12,6 +12,8 @@ export interface Progress {
   /** What is going to be done. */
   expect(plan: Plan): void;
   update(action: Action, step: Step, message?: string): void;
+  /** A text of its own; what would disturb the drawing comes after it. */
+  note(text: string): void;
   /** Stops drawing; what comes later is printed line by line. */
   release(): void;
   /** Call when everything has ended. */
@@ -25,7 +27,7 @@ const NARROWEST = 20;
 /** The kind of progress that the flags and the terminal ask for. */
 export function createProgress(context: CliContext, wanted?: 'quiet'): Progress {
   const progress = wanted ?? context.global.progress;
-  if (progress === 'quiet') return SILENT;
+  if (progress === 'quiet') return silent(context);
   if (progress === 'json') return lines(context, jsonLine);
   const interactive = progress === 'tty' || (progress === 'auto' && context.isTerminal('stderr'));
   if (!interactive || context.global.ansi === 'never' || isTooNarrow()) return lines(context, plainLine);
@@ -38,12 +40,15 @@ function isTooNarrow(): boolean {
   return columns !== undefined && columns < NARROWEST;
 }
 
-const SILENT: Progress = {
-  expect: () => undefined,
-  update: () => undefined,
-  release: () => undefined,
-  finish: async () => undefined,
-};
+function silent(context: CliContext): Progress {
+  return {
+    expect: () => undefined,
+    update: () => undefined,
+    note: (text) => context.err(text),
+    release: () => undefined,
+    finish: async () => undefined,
+  };
+}
 
 type Line = (phrase: Phrase, step: Step, message: string | undefined) => string;
 
@@ -51,7 +56,7 @@ type Line = (phrase: Phrase, step: Step, message: string | undefined) => string;
 function lines(context: CliContext, line: Line): Progress {
   const last = new Map<string, string>();
   return {
-    ...SILENT,
+    ...silent(context),
     update: (action, step, message) => {
       const phrase = phraseOf(action);
       const text = line(phrase, step, message);
@@ -105,7 +110,9 @@ class Drawing implements Progress {
   readonly #subjects = new Map<string, Subject>();
   readonly #timer: NodeJS.Timeout;
   #drawn: Promise<unknown> | undefined;
+  readonly #notes: string[] = [];
   #released = false;
+  #finished = false;
 
   constructor(context: CliContext) {
     this.#context = context;
@@ -127,7 +134,7 @@ class Drawing implements Progress {
     const phrase = phraseOf(action);
     const subject = this.#subjects.get(phrase.subject);
     if (this.#released || !subject) {
-      this.#context.err(`${plainLine(phrase, step, message)}\n`);
+      this.note(`${plainLine(phrase, step, message)}\n`);
       return;
     }
     subject.word = wordOf(phrase, step) + (message === undefined ? '' : `  ${message}`);
@@ -135,6 +142,11 @@ class Drawing implements Progress {
     if (step !== 'started') subject.open--;
     for (const retitle of subject.retitle) retitle();
     if (subject.open === 0) for (const settle of subject.settle) settle();
+  }
+
+  note(text: string): void {
+    if (this.#drawn === undefined || this.#finished) this.#context.err(text);
+    else this.#notes.push(text);
   }
 
   release(): void {
@@ -148,6 +160,8 @@ class Drawing implements Progress {
   async finish(): Promise<void> {
     this.release();
     await this.#drawn;
+    this.#finished = true;
+    for (const text of this.#notes.splice(0)) this.#context.err(text);
   }
 
   /** Everything that happened, when it was over before it could be watched. */
@@ -165,7 +179,8 @@ class Drawing implements Progress {
   }
 
   async #run(): Promise<void> {
-    const { Listr } = await import('listr2');
+    const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
+    const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) });
     const rows = process.stderr.rows || 24;
     const subjects = [...this.#subjects.values()];
     const shown = subjects.length < rows ? subjects : [];
@@ -186,7 +201,8 @@ class Drawing implements Progress {
       concurrent: true,
       exitOnError: false,
       registerSignalListeners: false,
-      rendererOptions: { showErrorMessage: false },
+      forceTTY: true,
+      rendererOptions: { showErrorMessage: false, logger },
     });
     await list.run().catch(() => undefined);
   }
