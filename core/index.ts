@@ -193,7 +193,10 @@ export function openCore(): Core {
   };
 }
 
-type Native = (name: CoreFunction) => NativeFunction;
+interface Native {
+  (name: CoreFunction): NativeFunction;
+  readonly turns: Turns;
+}
 
 function processFunctions(native: Native) {
   return {
@@ -303,7 +306,31 @@ function call(native: Native, name: CoreFunction, ...args: unknown[]): number {
   return result;
 }
 
-function callAsync(native: Native, name: CoreFunction, ...args: unknown[]): Promise<void> {
+/** koffi refuses the 257th call under way: from some number on they wait for their turn. */
+class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #free = 128;
+
+  async take(): Promise<void> {
+    if (this.#free-- <= 0) await new Promise<void>((resume) => this.#waiting.push(resume));
+  }
+
+  pass(): void {
+    this.#free++;
+    this.#waiting.shift()?.();
+  }
+}
+
+async function callAsync(native: Native, name: CoreFunction, ...args: unknown[]): Promise<void> {
+  await native.turns.take();
+  try {
+    await finished(native, name, ...args);
+  } finally {
+    native.turns.pass();
+  }
+}
+
+function finished(native: Native, name: CoreFunction, ...args: unknown[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const error = new Uint8Array(ERROR_SIZE);
     native(name).async(...args, error, (failure: unknown, result: number) => {
@@ -368,7 +395,7 @@ async function readNotice(fd: number, signal: AbortSignal | undefined): Promise<
 function lazyLibrary(): Native {
   const bound = new Map<CoreFunction, NativeFunction>();
   let library: NativeLibrary | undefined;
-  return (name) => {
+  const find = (name: CoreFunction): NativeFunction => {
     const known = bound.get(name);
     if (known) return known;
     library ??= loadLibrary();
@@ -376,6 +403,7 @@ function lazyLibrary(): Native {
     bound.set(name, native);
     return native;
   };
+  return Object.assign(find, { turns: new Turns() });
 }
 
 function loadLibrary(): NativeLibrary {

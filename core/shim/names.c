@@ -1,6 +1,7 @@
 /*
  * Name tables and the hosts file. A table line is `CONTAINER ADDRESS NAME...`; a hosts line is made from each, with the
- * container's own links added. Tables are replaced by rename(2), which inotify tells about their directory.
+ * container's own links added. Tables are replaced by rename(2) in a directory that is watched: with the old F_NOTIFY,
+ * because a user has 128 inotify instances and a machine more containers than that.
  */
 #include "names.h"
 
@@ -9,10 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +28,11 @@
 enum {
     TABLES_FIRST = 2,
     TABLE_LIMIT = 16 << 20,
-    COALESCE_MS = 20, /* many containers that start at once are one rewrite */
+    COALESCE_MS = 20,       /* many containers that start at once are one rewrite, */
+    COALESCE_MAX_MS = 2000, /* and the more there are, the more each of them would have to read */
+    TRIM_BYTES = 16 << 10,
+    KEPT_MS = 5000, /* for the next question; a thousand names in each of a thousand shims are much memory */
+    WATCHES_MAX = 64,
     LOCK_ATTEMPTS = 1000,
     LOCK_PAUSE_NS = 5 * 1000 * 1000,
 };
@@ -31,12 +40,16 @@ enum {
 struct tsc_names {
     struct tsc_shim *shim;
     const struct tsc_step *step; /* HOSTS */
-    struct tsc_source watch;
+    struct tsc_source watch;     /* signals, or inotify */
+    int directories[WATCHES_MAX];
+    size_t directory_count;
     struct tsc_timer timer;
-    char *text; /* all tables, cut into words that the list points to */
+    struct tsc_timer forget_timer;
+    char *text; /* all tables, cut into words that the list points to; NULL: not wanted for long */
     struct tsc_name *list;
     size_t count;
     size_t capacity;
+    size_t size; /* how many there were when they were read last */
 };
 
 static bool parse_address(const char *text, struct tsc_name *ret) {
@@ -131,10 +144,35 @@ static void rewrite(const char *path, const struct tsc_text *hosts) {
     (void)!ftruncate(fd, (off_t)length);
 }
 
+/* A notice is sent once: until the tables are read again nobody needs another. */
+static int arm(const struct tsc_names *names) {
+    for (size_t i = 0; i < names->directory_count; i++)
+        if (fcntl(names->directories[i], F_NOTIFY, DN_CREATE | DN_RENAME) < 0)
+            return -errno;
+    return 0;
+}
+
+static void forget(void *data) {
+    struct tsc_names *names = data;
+    size_t held = names->capacity * sizeof(*names->list);
+    free(names->text);
+    free(names->list);
+    names->text = NULL;
+    names->list = NULL;
+    names->count = names->capacity = 0;
+#ifdef __GLIBC__
+    if (held > TRIM_BYTES)
+        malloc_trim(0);
+#else
+    (void)held;
+#endif
+}
+
 void tsc_names_refresh(struct tsc_names *names) {
     if (!names)
         return;
     tsc_timer_clear(&names->shim->loop, &names->timer);
+    arm(names);
     struct tsc_text hosts = {0};
     free(names->text);
     names->count = 0;
@@ -149,11 +187,8 @@ void tsc_names_refresh(struct tsc_names *names) {
     if (names->step && !hosts.failed)
         rewrite(tsc_step_text(names->step, 0), &hosts);
     tsc_text_free(&hosts);
-}
-
-size_t tsc_names_list(const struct tsc_names *names, const struct tsc_name **ret) {
-    *ret = names ? names->list : NULL;
-    return names ? names->count : 0;
+    names->size = names->count;
+    tsc_timer_set(&names->shim->loop, &names->forget_timer, KEPT_MS);
 }
 
 static void refresh_later(void *data) {
@@ -166,8 +201,19 @@ static void tables_changed(void *data, uint32_t events) {
     char buffer[4096];
     while (tsc_fd_read(names->watch.fd, buffer, sizeof(buffer)) > 0)
         ;
+    int64_t delay = COALESCE_MS + (int64_t)names->size;
     if (!names->timer.added)
-        tsc_timer_set(&names->shim->loop, &names->timer, COALESCE_MS);
+        tsc_timer_set(&names->shim->loop, &names->timer, delay < COALESCE_MAX_MS ? delay : COALESCE_MAX_MS);
+}
+
+/* Who asks gets the tables as they are, not as they were when the hosts file was written. */
+size_t tsc_names_list(struct tsc_names *names, const struct tsc_name **ret) {
+    if (names && names->watch.added && tsc_fd_poll(names->watch.fd, POLLIN, 0) > 0)
+        tables_changed(names, EPOLLIN);
+    if (names && (names->timer.added || !names->text))
+        tsc_names_refresh(names);
+    *ret = names ? names->list : NULL;
+    return names ? names->count : 0;
 }
 
 static void directory_of(const char *path, char directory[PATH_MAX]) {
@@ -177,19 +223,65 @@ static void directory_of(const char *path, char directory[PATH_MAX]) {
         *slash = '\0';
 }
 
-static int watch_tables(struct tsc_names *names) {
-    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0)
-        return -errno;
-    names->watch = (struct tsc_source){.fd = fd, .ready = tables_changed, .data = names};
+static int open_directories(struct tsc_names *names) {
     for (uint32_t i = TABLES_FIRST; i < names->step->count; i++) {
-        char directory[PATH_MAX];
-        directory_of(tsc_step_text(names->step, i), directory);
-        if (inotify_add_watch(fd, directory, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) < 0 &&
+        char path[PATH_MAX];
+        directory_of(tsc_step_text(names->step, i), path);
+        int fd = tsc_fd_open(path, O_RDONLY | O_DIRECTORY, 0);
+        if (fd == -ENOENT)
+            continue;
+        if (fd < 0)
+            return fd;
+        if (names->directory_count == WATCHES_MAX) {
+            close(fd);
+            return -E2BIG;
+        }
+        names->directories[names->directory_count++] = fd;
+    }
+    return 0;
+}
+
+static void close_directories(struct tsc_names *names) {
+    while (names->directory_count > 0)
+        close(names->directories[--names->directory_count]);
+}
+
+/* SIGIO: one that is pending stands for all. */
+static int watch_by_signal(struct tsc_names *names) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGIO);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int error = arm(names);
+    if (error < 0)
+        return error;
+    names->watch.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return names->watch.fd < 0 ? -errno : 0;
+}
+
+/* For a kernel that was built without F_NOTIFY. */
+static int watch_by_inotify(struct tsc_names *names) {
+    close_directories(names);
+    names->watch.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (names->watch.fd < 0)
+        return -errno;
+    for (uint32_t i = TABLES_FIRST; i < names->step->count; i++) {
+        char path[PATH_MAX];
+        directory_of(tsc_step_text(names->step, i), path);
+        if (inotify_add_watch(names->watch.fd, path, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) < 0 &&
             errno != ENOENT)
             return -errno;
     }
-    return tsc_loop_watch(&names->shim->loop, &names->watch, EPOLLIN);
+    return 0;
+}
+
+static int watch_tables(struct tsc_names *names) {
+    int error = open_directories(names);
+    if (error == 0)
+        error = watch_by_signal(names);
+    if (error == -EINVAL)
+        error = watch_by_inotify(names);
+    return error < 0 ? error : tsc_loop_watch(&names->shim->loop, &names->watch, EPOLLIN);
 }
 
 int tsc_names_open(struct tsc_shim *shim, struct tsc_error *reterr) {
@@ -203,8 +295,11 @@ int tsc_names_open(struct tsc_shim *shim, struct tsc_error *reterr) {
     struct tsc_names *names = calloc(1, sizeof(*names));
     if (!names)
         return tsc_fail(reterr, -ENOMEM, name, "");
-    *names = (struct tsc_names){
-        .shim = shim, .step = step, .watch = {.fd = -1}, .timer = {.fire = refresh_later, .data = names}};
+    *names = (struct tsc_names){.shim = shim,
+                                .step = step,
+                                .watch = {.fd = -1, .ready = tables_changed, .data = names},
+                                .timer = {.fire = refresh_later, .data = names},
+                                .forget_timer = {.fire = forget, .data = names}};
     shim->names = names;
     error = step->count > TABLES_FIRST ? watch_tables(names) : 0;
     if (error < 0)
@@ -260,6 +355,8 @@ void tsc_names_withdraw(struct tsc_names *names) {
         return;
     tsc_loop_close(&names->shim->loop, &names->watch);
     tsc_timer_clear(&names->shim->loop, &names->timer);
+    tsc_timer_clear(&names->shim->loop, &names->forget_timer);
+    close_directories(names);
     for (uint32_t i = TABLES_FIRST; i < names->step->count; i++)
         withdraw_from(tsc_step_text(names->step, i), names->shim->options->id);
 }

@@ -15,8 +15,8 @@ struct tsc_name {
 /* NULL when the program has neither HOSTS nor DNS. */
 int tsc_names_open(struct tsc_shim *shim, struct tsc_error *reterr);
 void tsc_names_refresh(struct tsc_names *names);
-/* The names in the order of the tables; valid until the next refresh. */
-size_t tsc_names_list(const struct tsc_names *names, const struct tsc_name **ret);
+/* The names as the tables have them now, in their order; valid until the next call. */
+size_t tsc_names_list(struct tsc_names *names, const struct tsc_name **ret);
 /* Takes the container's own lines out of the tables. */
 void tsc_names_withdraw(struct tsc_names *names);
 
