@@ -1,4 +1,5 @@
 // What the engine tells the world while it works.
+import type { Position } from './errors.ts';
 import type { Action, Plan } from './plan/plan.ts';
 
 /** Told while a goal is being reached, in the order in which it happens. */
@@ -17,7 +18,13 @@ export type EngineEvent =
     }
   /** `because`: what failed before it; undefined: the goal was given up. */
   | { readonly type: 'action-skipped'; readonly action: Action; readonly because: Action | undefined }
-  | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
+  | {
+      readonly type: 'warning';
+      readonly message: string;
+      readonly hint?: string;
+      /** Where the compose file asks for what is warned about. */
+      readonly at?: Position;
+    }
   /** A line that a provider or a hook wrote, or a step of getting an image. */
   | {
       readonly type: 'output';

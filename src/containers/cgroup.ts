@@ -33,6 +33,8 @@ export interface CgroupLayout {
   /** CPUs and memory nodes of the root, for cpuset on v1. */
   readonly cpus: string;
   readonly mems: string;
+  /** Microseconds of real-time scheduling that all groups share on v1; empty when there is no such thing. */
+  readonly realtime?: string;
 }
 
 const CONTROLLERS: readonly Controller[] = [
@@ -54,6 +56,7 @@ export function detectCgroups(mountinfo: string, read: (path: string) => string 
   const unified = mounts.find((mount) => mount.type === 'cgroup2')?.mountPoint;
   const v1 = Object.fromEntries(CONTROLLERS.flatMap((name) => withController(hierarchies, name)));
   const cpuset = v1.cpuset?.mountPoint;
+  const realtime = v1.cpu && read(`${v1.cpu.mountPoint}/cpu.rt_runtime_us`)?.trim();
   return {
     mode: modeOf(hierarchies, unified),
     v1,
@@ -62,6 +65,7 @@ export function detectCgroups(mountinfo: string, read: (path: string) => string 
     available: (unified && read(`${unified}/cgroup.controllers`)?.trim().split(/\s+/).filter(Boolean)) || [],
     cpus: (cpuset && read(`${cpuset}/cpuset.cpus`)?.trim()) || '',
     mems: (cpuset && read(`${cpuset}/cpuset.mems`)?.trim()) || '',
+    ...(realtime ? { realtime } : {}),
   };
 }
 
@@ -364,7 +368,11 @@ function planV1(wish: CgroupWish): CgroupPlan {
   const deviceList = layout.v1.devices && layout.v1.devices.mountPoint + path;
   return {
     create: directories,
-    writes: [...cpusetParents(wish, writes), ...writes.map((row) => [file(row), row.value] as const)],
+    writes: [
+      ...cpusetParents(wish, writes),
+      ...realtimeParents(wish, writes),
+      ...writes.map((row) => [file(row), row.value] as const),
+    ],
     join: directories,
     ...(deviceList === undefined ? {} : { deviceList }),
     warnings,
@@ -382,6 +390,16 @@ function cpusetParents(
     [`${mountPoint}${directory}/cpuset.cpus`, layout.cpus] as const,
     [`${mountPoint}${directory}/cpuset.mems`, layout.mems] as const,
   ]);
+}
+
+// A group can give what it was given: nothing, unless it is said.
+function realtimeParents(
+  { layout: { v1, realtime = '' }, path }: CgroupWish,
+  writes: readonly Write[],
+): (readonly [string, string])[] {
+  if (!writes.some(({ file }) => file === 'cpu.rt_runtime_us')) return [];
+  const parents = ancestors(path).slice(0, -1);
+  return parents.map((directory) => [`${v1.cpu?.mountPoint}${directory}/cpu.rt_runtime_us`, realtime]);
 }
 
 /** `/a/b/c` → `/a`, `/a/b`, `/a/b/c`. */

@@ -72,6 +72,8 @@ export interface Created {
   readonly warnings: readonly Warning[];
 }
 
+const OWN_RUNTIME = 'tscompose';
+
 /** A new container id: 64 lower-case hex digits. */
 export function newContainerId(): string {
   return randomBytes(32).toString('hex');
@@ -87,6 +89,7 @@ export function shortId(id: string): string {
  */
 export function createContainer(ctx: Context, input: CreateInput): Created {
   checkBindSources(input.mounts, existsSync);
+  checkRuntime(input);
   const files = containerFiles(ctx.layout, input.id);
   const plan = planContainer(ctx, input, files);
   try {
@@ -96,6 +99,19 @@ export function createContainer(ctx: Context, input: CreateInput): Created {
     throw writeFailure(files.dir, cause);
   }
   return { record: plan.record, warnings: plan.warnings };
+}
+
+function checkRuntime({ project, serviceName, service: { runtime } }: CreateInput): void {
+  if (!runtime || runtime === OWN_RUNTIME) return;
+  const at = project.positionOf(`services.${serviceName}.runtime`);
+  throw new ComposeError(
+    'unsupported',
+    `there is no runtime ${runtime}: containers run by tscompose itself`,
+    {
+      hint: `remove \`runtime:\`, or write ${OWN_RUNTIME}`,
+      ...(at === undefined ? {} : { at }),
+    },
+  );
 }
 
 function writeFailure(dir: string, cause: unknown): unknown {

@@ -30,15 +30,20 @@ export function resourcesOf(
 /** Attributes that no Linux kernel honours: each with its reason. */
 export function unsupportedResources(service: Service): Warning[] {
   const windows = 'only exists on Windows';
+  const cluster = 'only a cluster has generic resources';
   const attributes: readonly [keyof Service, string][] = [
     ['cpu_count', windows],
     ['cpu_percent', windows],
     ['credential_spec', windows],
     ['isolation', windows],
+    ['use_api_socket', 'there is no engine whose socket could be given to the container'],
   ];
-  return attributes.flatMap(([attribute, reason]) =>
-    service[attribute] === undefined || service[attribute] === '' ? [] : [{ attribute, reason }],
+  const simple = attributes.flatMap(([attribute, reason]) =>
+    service[attribute] ? [{ attribute, reason }] : [],
   );
+  const generic = service.deploy?.resources?.reservations?.generic_resources ?? [];
+  const attribute = 'deploy.resources.reservations.generic_resources';
+  return generic.length === 0 ? simple : [...simple, { attribute, reason: cluster }];
 }
 
 function memoryOf(service: Service): OciResources['memory'] {

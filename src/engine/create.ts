@@ -102,9 +102,7 @@ export async function assemble(session: Session, wish: Assembly): Promise<Contai
     ...(wish.attached && service.stdin_open ? { standardInput: 'once' as const } : {}),
     machine: session.machine,
   });
-  for (const { attribute, reason } of warnings) {
-    session.emit({ type: 'warning', message: `service ${serviceName}: ${attribute}: ${reason}` });
-  }
+  session.warn(serviceName, warnings);
   world.add(record);
   return record;
 }
@@ -122,27 +120,38 @@ function endpointsOf(
   session: Session,
   id: string,
   { service, serviceName, name, answers }: Assembly,
-): EndpointRecord[] {
-  if (service.network_mode !== undefined) return [];
-  return networkOrder(service).map((key, index): EndpointRecord => {
-    const wish = service.networks?.[key];
-    const networkName = session.project.networks[key]?.name ?? key;
-    const mac = wish?.mac_address ?? (index === 0 ? service.mac_address : undefined);
-    const own = answers ? [serviceName, ...(wish?.aliases ?? [])] : [];
-    return {
-      key,
-      name: networkName,
-      id: session.world.network(networkName).id,
-      aliases: [...new Set([name, ...own, shortId(id)])],
-      ...(wish?.ipv4_address ? { ipv4: wish.ipv4_address } : {}),
-      ...(wish?.ipv6_address ? { ipv6: wish.ipv6_address } : {}),
-      ...(mac ? { mac } : {}),
-      ...(wish?.interface_name ? { interface: wish.interface_name } : {}),
-      ...(wish?.gw_priority === undefined ? {} : { gwPriority: wish.gw_priority }),
-      ...(wish?.priority === undefined ? {} : { priority: wish.priority }),
-      ...(wish?.link_local_ips ? { linkLocalIps: wish.link_local_ips } : {}),
-      ...(wish?.driver_opts ? { driverOpts: wish.driver_opts } : {}),
-    };
+  { key, first, interface: interfaceName }: Place,
+): EndpointRecord {
+  const wish = service.networks?.[key];
+  const mac = wish?.mac_address ?? (first ? service.mac_address : undefined);
+  const own = answers ? [serviceName, ...(wish?.aliases ?? [])] : [];
+  return {
+    key,
+    name: network.name,
+    id: network.id,
+    aliases: [...new Set([name, ...own, shortId(id)])],
+    interface: interfaceName,
+    ...(wish?.ipv4_address ? { ipv4: wish.ipv4_address } : {}),
+    ...(wish?.ipv6_address ? { ipv6: wish.ipv6_address } : {}),
+    ...(mac ? { mac } : {}),
+    ...(wish?.gw_priority === undefined ? {} : { gwPriority: wish.gw_priority }),
+    ...(wish?.priority === undefined ? {} : { priority: wish.priority }),
+    ...(wish?.link_local_ips ? { linkLocalIps: wish.link_local_ips } : {}),
+    ...(wish?.driver_opts ? { driverOpts: wish.driver_opts } : {}),
+    ...(answers && service.deploy?.endpoint_mode === 'vip' ? { shared: true } : {}),
+  };
+}
+
+/** Settings of the interfaces are settings of the container's network. */
+function withEndpointSysctls(session: Session, wish: Assembly, endpoints: readonly EndpointRecord[]): Service {
+  const { service, serviceName } = wish;
+  const all = endpoints.map(({ key, driverOpts = {}, interface: interfaceName = '' }) => {
+    const { sysctls, ineffective } = endpointOptions(driverOpts, interfaceName);
+    session.warn(
+      serviceName,
+      ineffective.map(({ attribute, reason }) => ({ attribute: `networks.${key}.${attribute}`, reason })),
+    );
+    return sysctls;
   });
 }
 

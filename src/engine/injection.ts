@@ -10,9 +10,15 @@ export function withModels(project: Project): Project {
   if (users.length === 0) return project;
   const changed = users.map(([name, service]): [string, Service] => [
     name,
-    { ...service, environment: { ...modelVariables(project, service), ...service.environment } },
+    withEnvironment(service, { ...modelVariables(project, service), ...service.environment }),
   ]);
   return { ...project, services: { ...project.services, ...Object.fromEntries(changed) } };
+}
+
+// A plain copy would lose the extensions, which are not enumerable.
+function withEnvironment(service: Service, environment: Dict<string | null>): Service {
+  const { extensions } = service;
+  return { ...service, ...(extensions === undefined ? {} : { extensions }), environment };
 }
 
 function modelVariables(project: Project, service: Service): Dict<string> {
@@ -45,7 +51,8 @@ export function withProvider(
   const services = Object.entries(project.services).map(([name, service]): [string, Service] => {
     if (service.depends_on === undefined || !Object.hasOwn(service.depends_on, provider))
       return [name, service];
-    return [name, { ...service, environment: { ...service.environment, ...named, ...raw } }];
+    const environment = { ...service.environment, ...named, ...raw };
+    return [name, withEnvironment(service, environment)];
   });
   return { ...project, services: Object.fromEntries(services) };
 }

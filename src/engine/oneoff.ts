@@ -22,10 +22,11 @@ export interface OneoffOptions {
 
 /** The service as its one-off container has it: no restarts, no ports and no fixed name unless asked for. */
 export function oneoffService(service: Service, options: OneoffOptions): Service {
-  const { restart, container_name, ports, deploy, scale, ...kept } = service;
+  const { restart, container_name, ports, deploy, scale, extensions, ...kept } = service;
   const { restart_policy, ...deployed } = deploy ?? {};
   return {
     ...kept,
+    ...(extensions === undefined ? {} : { extensions }),
     ...(deploy === undefined ? {} : { deploy: deployed }),
     ...programOf(service, options),
     ...identityOf(options),

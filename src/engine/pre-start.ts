@@ -82,9 +82,11 @@ async function runOne(session: Session, record: ContainerRecord, one: OneHook): 
 }
 
 function hookService({ service, hook }: OneHook, record: ContainerRecord): Service {
-  const { restart, ports, healthcheck, tmpfs, deploy, pre_start, post_start, pre_stop, ...kept } = service;
+  const { restart, ports, healthcheck, tmpfs, deploy, pre_start, post_start, pre_stop, extensions, ...kept } =
+    service;
   return {
     ...kept,
+    ...(extensions === undefined ? {} : { extensions }),
     ...(hook.image === undefined ? {} : { image: hook.image }),
     ...(hook.user === undefined ? {} : { user: hook.user }),
     ...(hook.privileged === undefined ? {} : { privileged: hook.privileged }),

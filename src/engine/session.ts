@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Project } from '../compose/project.ts';
 import { inspectMachine, type Machine } from '../containers/machine.ts';
+import { placeOf, type Warning } from '../containers/warning.ts';
 import type { OnEvent } from '../events.ts';
 import type { Image } from '../images/image.ts';
 import { type Snapshot, snapshotOf } from '../images/snapshot.ts';
@@ -70,6 +71,7 @@ export class Session {
   #machine: Machine | undefined;
 
   constructor({ ctx, project, world, emit, version, separator, offline, oneoff }: SessionOptions) {
+  readonly #warned = new Set<string>();
     this.separator = separator;
     this.offline = offline;
     this.ctx = ctx;
@@ -106,6 +108,17 @@ export class Session {
     const snapshot = snapshotOf(this.ctx, image);
     this.#snapshots.set(image.id, snapshot);
     return snapshot;
+  /** Says what a service asks for in vain: once, however many containers it has. */
+  warn(service: string, warnings: readonly Warning[]): void {
+    for (const warning of warnings) {
+      const { attribute, at } = placeOf(warning, `services.${service}`, this.project.positionOf);
+      const message = `service ${service}: ${attribute}: ${warning.reason}`;
+      if (this.#warned.has(message)) continue;
+      this.#warned.add(message);
+      this.emit({ type: 'warning', message, ...(at === undefined ? {} : { at }) });
+    }
+  }
+
   }
 
   /** A network whose interface is there: after a reboot it has to be made again, once. */

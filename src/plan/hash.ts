@@ -4,10 +4,13 @@ import type { NetworkConfig, Service, VolumeConfig } from '../compose/project.ts
 
 /** Hash of what a container of this service is made from, 64 hex digits; the order of keys does not matter. */
 export function serviceHash(service: Service): string {
-  const { build, depends_on, profiles, pull_policy, pull_refresh_after, scale, deploy, ...rest } = service;
-  if (deploy === undefined) return digest(rest);
+  const { build, depends_on, profiles, pull_policy, pull_refresh_after, scale, deploy, extensions, ...rest } =
+    service;
+  const own = extensions?.['x-tscompose'];
+  const made = own === undefined ? rest : { ...rest, 'x-tscompose': own };
+  if (deploy === undefined) return digest(made);
   const { replicas, ...kept } = deploy;
-  return digest({ ...rest, deploy: kept });
+  return digest({ ...made, deploy: kept });
 }
 
 /** Hash of a network's definition; its name is not part of it. */
