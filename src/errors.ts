@@ -84,6 +84,7 @@ export type ErrorCode =
   | 'address-in-use'
   | 'subnet-conflict'
   | 'network-in-use'
+  | 'network-plugin'
   | 'network-not-found'
   | 'volume-not-found'
   | 'volume-in-use'

@@ -340,6 +340,10 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     summary: 'A network cannot be removed or changed while containers are on it.',
     text: 'Containers of another project, or some that were started by hand, use it. Take them down first.',
   },
+  'network-plugin': {
+    summary: 'A CNI plugin could not make or remove the interface of a container.',
+    text: 'The network has the driver cni: its interfaces are made by programs of others, and this is what one of them said. See its documentation, and the configuration that driver_opts names.',
+  },
   'network-not-found': {
     summary: 'An external network does not exist.',
     text: 'external: true means that somebody else made it; it is looked up by its name, without the prefix of this project. Bring up the project that owns it, or remove external.',

@@ -61,7 +61,7 @@ export interface CreateInput {
   readonly joins?: Joins;
   readonly mounts: readonly ResolvedMount[];
   /** What `host-gateway` stands for. */
-  readonly hostGateway?: string;
+  readonly hostGateways?: readonly string[];
   /** `once`: standard input ends with the first client that is attached. */
   readonly standardInput?: LaunchExtras['standardInput'];
   readonly machine: Machine;
@@ -215,7 +215,7 @@ function networkFiles(ctx: Context, input: CreateInput): NetworkFiles {
     service,
     hostname,
     addresses: addresses.map((address) => address.replace(/\/\d+$/, '')),
-    hostGateway: onHost ? '127.0.0.1' : input.hostGateway,
+    hostGateways: onHost ? ['127.0.0.1'] : (input.hostGateways ?? []),
   });
   const resolver = resolverOf(service, machine.resolvConf, endpoints.length > 0);
   return {

@@ -126,8 +126,8 @@ export interface HostsWish {
   readonly service: Service;
   readonly hostname: string;
   readonly addresses: readonly string[];
-  /** What `host-gateway` stands for; undefined when the container has no route to the host. */
-  readonly hostGateway: string | undefined;
+  /** What `host-gateway` stands for; none when the container has no route to the host. */
+  readonly hostGateways: readonly string[];
 }
 
 const LOCAL_NAMES = [
@@ -140,18 +140,18 @@ const LOCAL_NAMES = [
 ];
 
 /** The fixed first lines of /etc/hosts: loopback, extra_hosts, and the container's own addresses. */
-export function hostsHeader({ service, hostname, addresses, hostGateway }: HostsWish): string {
+export function hostsHeader({ service, hostname, addresses, hostGateways }: HostsWish): string {
   const names = service.domainname ? `${hostname}.${service.domainname} ${hostname}` : hostname;
-  const extra = (service.extra_hosts ?? []).map((entry) => extraHost(entry, hostGateway));
+  const extra = (service.extra_hosts ?? []).flatMap((entry) => extraHost(entry, hostGateways));
   const own = addresses.map((address) => `${address}\t${names}`);
   return `${[...LOCAL_NAMES, ...extra, ...own].join('\n')}\n`;
 }
 
-function extraHost(entry: string, hostGateway: string | undefined): string {
+function extraHost(entry: string, hostGateways: readonly string[]): readonly string[] {
   const at = entry.indexOf('=');
   const [name, address] = [entry.slice(0, at), entry.slice(at + 1)];
-  if (address !== 'host-gateway') return `${address}\t${name}`;
-  if (hostGateway !== undefined) return `${hostGateway}\t${name}`;
+  if (address !== 'host-gateway') return [`${address.replace(/^\[(.*)\]$/, '$1')}\t${name}`];
+  if (hostGateways.length > 0) return hostGateways.map((gateway) => `${gateway}\t${name}`);
   throw new ComposeError(
     'invalid-value',
     `extra_hosts: ${name} asks for host-gateway, but no network leads to the host`,

@@ -28,6 +28,8 @@ export interface EndpointRecord {
   readonly priority?: number;
   readonly linkLocalIps?: readonly string[];
   readonly driverOpts?: Dict<string>;
+  /** Its service has one address there for all of its containers (`endpoint_mode: vip`). */
+  readonly shared?: boolean;
 }
 
 export interface PortRecord {
@@ -185,6 +187,7 @@ function endpoint(value: unknown, what: string): EndpointRecord {
     ...optional(o, 'priority', asNumber),
     ...optional(o, 'linkLocalIps', (v, w) => asArray(v, w, asString)),
     ...optional(o, 'driverOpts', (v, w) => asDict(v, w, asString)),
+    ...optional(o, 'shared', asBoolean),
   };
 }
 

@@ -6,6 +6,9 @@ import type { Joins } from '../containers/namespaces.ts';
 import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import { type Image, resolveImage } from '../images/image.ts';
+import { interfaceNames } from '../networks/endpoint.ts';
+import { endpointOptions } from '../networks/options.ts';
+import type { NetworkRecord } from '../networks/record.ts';
 import { serviceHash } from '../plan/hash.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { formatDependsOn } from '../plan/recall.ts';
@@ -81,7 +84,7 @@ export async function assemble(session: Session, wish: Assembly): Promise<Contai
   const { record, warnings } = createContainer(ctx, {
     project,
     serviceName,
-    service,
+    service: withEndpointSysctls(session, wish, endpoints),
     id,
     name,
     number,
@@ -98,7 +101,7 @@ export async function assemble(session: Session, wish: Assembly): Promise<Contai
     links: linksOf(service, name),
     joins,
     mounts: await mountsOf(session, image, wish),
-    ...hostGatewayOf(session, endpoints),
+    hostGateways: hostGatewaysOf(session, endpoints),
     ...(wish.attached && service.stdin_open ? { standardInput: 'once' as const } : {}),
     machine: session.machine,
   });
@@ -116,8 +119,30 @@ async function freshImage({ ctx }: Session, name: string): Promise<Image> {
 }
 
 /** The places of a container in its networks, in the order of its interfaces. */
-function endpointsOf(
-  session: Session,
+function endpointsOf(session: Session, id: string, wish: Assembly): EndpointRecord[] {
+  const { service } = wish;
+  if (service.network_mode !== undefined) return [];
+  const keys = networkOrder(service);
+  const places = keys.map((key) => {
+    const network = session.world.network(session.project.networks[key]?.name ?? key);
+    const interfaceName = service.networks?.[key]?.interface_name;
+    return { network, ...(interfaceName ? { interfaceName } : {}) };
+  });
+  const names = interfaceNames(places);
+  return places.map(({ network }, index) => {
+    const place = { key: keys[index] ?? '', first: index === 0, interface: names[index] ?? '' };
+    return endpointOf(network, id, wish, place);
+  });
+}
+
+interface Place {
+  readonly key: string;
+  readonly first: boolean;
+  readonly interface: string;
+}
+
+function endpointOf(
+  network: NetworkRecord,
   id: string,
   { service, serviceName, name, answers }: Assembly,
   { key, first, interface: interfaceName }: Place,
@@ -143,7 +168,11 @@ function endpointsOf(
 }
 
 /** Settings of the interfaces are settings of the container's network. */
-function withEndpointSysctls(session: Session, wish: Assembly, endpoints: readonly EndpointRecord[]): Service {
+function withEndpointSysctls(
+  session: Session,
+  wish: Assembly,
+  endpoints: readonly EndpointRecord[],
+): Service {
   const { service, serviceName } = wish;
   const all = endpoints.map(({ key, driverOpts = {}, interface: interfaceName = '' }) => {
     const { sysctls, ineffective } = endpointOptions(driverOpts, interfaceName);
@@ -153,6 +182,8 @@ function withEndpointSysctls(session: Session, wish: Assembly, endpoints: readon
     );
     return sysctls;
   });
+  if (all.every((sysctls) => Object.keys(sysctls).length === 0)) return service;
+  return { ...service, sysctls: Object.assign({}, service.sysctls, ...all) };
 }
 
 /** `links` are further names of other services; the container's own `hostname` is one of itself. */
@@ -260,8 +291,10 @@ function inheritedMounts(session: Session, service: Service): readonly ResolvedM
   });
 }
 
-function hostGatewayOf({ world }: Session, endpoints: readonly EndpointRecord[]): { hostGateway?: string } {
-  const networks = endpoints.map(({ name }) => world.network(name)).filter(({ internal }) => !internal);
-  const gateway = networks[0]?.subnets.find(({ subnet }) => !subnet.includes(':'))?.gateway;
-  return gateway === undefined ? {} : { hostGateway: gateway };
+/** The machine as the container sees it: gateways of its first network that leads outside. */
+function hostGatewaysOf({ world }: Session, endpoints: readonly EndpointRecord[]): readonly string[] {
+  const outside = endpoints.map(({ name }) => world.network(name)).find(({ internal }) => !internal);
+  const gateways = (outside?.subnets ?? []).map(({ gateway }) => gateway);
+  const ofFamily = (isIpv6: boolean) => gateways.find((gateway) => gateway.includes(':') === isIpv6);
+  return [ofFamily(false), ofFamily(true)].flatMap((gateway) => gateway ?? []);
 }

@@ -14,6 +14,7 @@ import { withLock } from '../state/lock.ts';
 import type { ApplyOptions } from './carry-out.ts';
 import { withModels } from './injection.ts';
 import type { OneoffOptions } from './oneoff.ts';
+import { withPredefined } from './predefined.ts';
 import { imagesFor, newSession, reach, reachWith, type Setting } from './reach.ts';
 import { discardContainer } from './remove.ts';
 import type { Result } from './result.ts';
@@ -67,6 +68,11 @@ export interface Engine {
   discard(record: ContainerRecord): Promise<void>;
 }
 
+/** The project as plans understand it. */
+function prepare(project: Project): Project {
+  return withPredefined(withModels(project));
+}
+
 /** Opens the engine on the state of this machine. */
 export function openEngine(context: Context, options: EngineOptions = {}): Engine {
   enterBoot(context);
@@ -79,16 +85,14 @@ export function openEngine(context: Context, options: EngineOptions = {}): Engin
   return {
     context,
     plan: async (project, goal) => {
-      const prepared = withModels(project);
+      const prepared = prepare(project);
       const world = await observe(context, prepared, imagesFor(engine, prepared, goal));
       return reconcile(prepared, world.observed, goal, engine);
     },
     apply: (project, goal, applying = {}) =>
-      exclusively(engine, project, applying, () => reach(engine, withModels(project), { goal, applying })),
+      exclusively(engine, project, applying, () => reach(engine, prepare(project), { goal, applying })),
     run: (project, request, running = {}) =>
-      exclusively(engine, project, running, () =>
-        runOneoff(engine, withModels(project), { request, running }),
-      ),
+      exclusively(engine, project, running, () => runOneoff(engine, prepare(project), { request, running })),
     recall: async (name) => recallProject(name, (await observe(context, { name }, [])).observed),
     discard: async (record) => {
       const world = await observe(context, { name: record.project }, []);

@@ -4,6 +4,7 @@ import type { ContainerRecord } from '../containers/record.ts';
 import { isAlive, readStatus } from '../containers/status.ts';
 import { type Published, portTarget } from '../networks/ports.ts';
 import { listNetworks, type NetworkRecord } from '../networks/record.ts';
+import type { Member } from '../networks/vip.ts';
 import type { Context } from '../state/context.ts';
 import { publishedPorts } from './ports.ts';
 
@@ -15,6 +16,20 @@ export function publishedNow(ctx: Context): readonly Published[] {
     .map((record) => publishedBy(ctx, record, networks))
     .filter(({ ports }) => ports.length > 0);
 }
+
+/** Containers of the machine that share an address with others of their service. */
+export function sharingNow(ctx: Context): readonly Member[] {
+  return listContainers(ctx).flatMap(({ id, project, service, number, oneoff, networks }) => {
+    const places = networks.filter(({ shared }) => shared);
+    if (oneoff || places.length === 0) return [];
+    const running = RUNNING.includes(readStatus(ctx, id).state);
+    return places.map((place) => {
+      return { network: place.id, container: id, service: `${project}/${service}`, number, running };
+    });
+  });
+}
+
+const RUNNING: readonly string[] = ['running', 'paused', 'restarting'];
 
 /** What a container published at its last start. */
 export function publishedBy(

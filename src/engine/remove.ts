@@ -2,6 +2,7 @@
 import { removeContainer } from '../containers/container.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { readStatus } from '../containers/status.ts';
+import { removeByPlugins } from '../networks/cni.ts';
 import { removeNames } from '../networks/hosts.ts';
 import { dropPortRules } from '../networks/ports.ts';
 import { removeVolume } from '../volumes/volume.ts';
@@ -16,11 +17,24 @@ export async function discardContainer(
 ): Promise<void> {
   const { ctx, world } = session;
   if (readStatus(ctx, record.id).state === 'lost') await forgetTraces(session, record);
+  await leaveNetworks(session, record);
   await removeContainer(ctx, record);
   world.forget(record.id);
   await Promise.all(record.networks.map(({ name }) => session.release(name, record.id)));
+  if (record.networks.some(({ shared }) => shared)) await session.rebalance();
   if (!volumes) return;
   for (const name of record.anonymousVolumes) await removeVolume(ctx, name);
+}
+
+/** Has plugins undo what they did for a container that has ended. */
+export async function leaveNetworks(
+  { ctx, world }: Session,
+  { id, networks }: ContainerRecord,
+): Promise<void> {
+  for (const { name } of networks) {
+    const network = world.networkIfThere(name);
+    if (network?.driver === 'cni') await removeByPlugins(ctx, network, id);
+  }
 }
 
 /** What the shim would have taken back at its end: lines of the name tables and rules for published ports. */

@@ -1,13 +1,20 @@
 // Networks, volumes and images of a project: made and removed as their definitions say.
+import { resolve } from 'node:path';
+import type { Dict, NetworkConfig, Project } from '../compose/project.ts';
 import { listContainers } from '../containers/container.ts';
 import { ComposeError, InternalError } from '../errors.ts';
+import { firewallWarning } from '../networks/firewall.ts';
 import { releaseAll } from '../networks/leases.ts';
 import { ensureNetwork } from '../networks/network.ts';
+import { ineffectiveOptions } from '../networks/options.ts';
+import type { NetworkRecord } from '../networks/record.ts';
+import type { NetworkWanted } from '../networks/wanted.ts';
 import { networkHash, volumeHash } from '../plan/hash.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { ensureVolume, removeVolume } from '../volumes/volume.ts';
 import { publishedNow } from './firewall.ts';
 import { LABEL, resourceLabels } from './labels.ts';
+import { SHARED_BRIDGE } from './predefined.ts';
 import type { Session } from './session.ts';
 
 /** Makes a network. One that replaces another has its id: containers that stay know it by that. */
@@ -18,25 +25,75 @@ export async function makeNetwork(
   const { ctx, project, world } = session;
   const config = project.networks[key];
   if (config === undefined) throw new InternalError(`no network ${key}`);
-  const { driver, driver_opts, ipam, internal, enable_ipv4, enable_ipv6, labels } = config;
-  const id = session.replacedNetworks.get(name);
-  const wanted = {
+  try {
+    const wanted = networkWanted(session, key, config);
+    const network = await ensureNetwork(ctx, wanted, () => publishedNow(ctx));
+    world.setNetwork(network);
+    session.setRaised(name, network);
+    warnOfNetwork(session, key, network, config);
+  } catch (cause) {
+    if (!(cause instanceof ComposeError) || cause.at !== undefined) throw cause;
+    const at = project.positionOf(`networks.${key}.driver`) ?? project.positionOf(`networks.${key}`);
+    throw new ComposeError(cause.code, cause.message, {
+      cause,
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      ...(at === undefined ? {} : { at }),
+    });
+  }
+}
+
+function networkWanted(session: Session, key: string, config: NetworkConfig): NetworkWanted {
+  const { project, replacedNetworks } = session;
+  const { name, driver, driver_opts, ipam, internal, enable_ipv4, enable_ipv6, labels } = config;
+  const id = replacedNetworks.get(name);
+  return {
     name,
-    project: project.name,
+    // The bridge that projects share is nobody's own.
+    project: name === SHARED_BRIDGE ? '' : project.name,
     key,
     labels: resourceLabels('network', { project: project.name, key, labels: labels ?? {} }),
     configHash: networkHash(config),
+    unaddressed: isUnaddressed(project, key, config),
     ...(id === undefined ? {} : { id }),
     ...(driver === undefined ? {} : { driver }),
-    ...(driver_opts === undefined ? {} : { options: driver_opts }),
+    ...(driver_opts === undefined ? {} : { options: withFullPath(project.workingDir, driver_opts) }),
     ...(ipam?.config === undefined ? {} : { subnets: ipam.config }),
     ...(internal === undefined ? {} : { internal }),
     ...(enable_ipv4 === undefined ? {} : { enableIpv4: enable_ipv4 }),
     ...(enable_ipv6 === undefined ? {} : { enableIpv6: enable_ipv6 }),
   };
-  const network = await ensureNetwork(ctx, wanted, () => publishedNow(ctx));
-  world.setNetwork(network);
-  session.setRaised(name, network);
+}
+
+/** Whether containers get no addresses from us; ComposeError for a driver of addresses that is not here. */
+function isUnaddressed({ positionOf }: Project, key: string, { name, driver, ipam }: NetworkConfig): boolean {
+  const asked = ipam?.driver || 'default';
+  if (asked === 'default') return false;
+  if (asked === 'none' || asked === 'null' || driver === 'cni') return true;
+  const at = positionOf(`networks.${key}.ipam.driver`);
+  throw new ComposeError(
+    'unsupported',
+    `network "${name}" has the ipam driver "${asked}", which is not here`,
+    {
+      hint: 'known are default and none; the driver cni has those of its plugins',
+      ...(at === undefined ? {} : { at }),
+    },
+  );
+}
+
+function withFullPath(workingDir: string, options: Dict<string>): Dict<string> {
+  const { conflist } = options;
+  return conflist === undefined ? options : { ...options, conflist: resolve(workingDir, conflist) };
+}
+
+function warnOfNetwork(session: Session, key: string, network: NetworkRecord, config: NetworkConfig): void {
+  const { positionOf } = session.project;
+  for (const { attribute, reason } of ineffectiveOptions(network.driver, config.driver_opts ?? {})) {
+    const at = positionOf(`networks.${key}.${attribute}`) ?? positionOf(`networks.${key}`);
+    const message = `network ${key}: ${attribute}: ${reason}`;
+    session.emit({ type: 'warning', message, ...(at === undefined ? {} : { at }) });
+  }
+  const lacking = firewallWarning(session.ctx);
+  if (lacking !== undefined) session.warnOnce(lacking);
 }
 
 /** Removes a network; containers that stay give their addresses back. */

@@ -12,10 +12,11 @@ import { type LeaseRequest, leaseAll, releaseAll } from '../networks/leases.ts';
 import { ensureNetwork, removeNetworks } from '../networks/network.ts';
 import { type BoundPort, closePorts } from '../networks/ports.ts';
 import type { NetworkRecord } from '../networks/record.ts';
+import { balance, canShare, shareAddress } from '../networks/vip.ts';
 import type { Context } from '../state/context.ts';
 import { networkFiles } from '../state/layout.ts';
 import { Batch } from './batch.ts';
-import { publishedNow } from './firewall.ts';
+import { publishedNow, sharingNow } from './firewall.ts';
 import type { ProviderVariables } from './injection.ts';
 import type { OneoffOptions } from './oneoff.ts';
 import type { World } from './world.ts';
@@ -66,12 +67,14 @@ export class Session {
   readonly #names: Batch<NameEntry, undefined>;
   readonly #releases: Batch<string, undefined>;
   readonly #removals: Batch<NetworkRecord, undefined>;
+  readonly #balances: Batch<undefined, undefined>;
+  readonly #shared = new Map<string, Promise<Lease | undefined>>();
   readonly #raised = new Map<string, Promise<NetworkRecord>>();
   readonly #snapshots = new Map<string, Snapshot>();
+  readonly #warned = new Set<string>();
   #machine: Machine | undefined;
 
   constructor({ ctx, project, world, emit, version, separator, offline, oneoff }: SessionOptions) {
-  readonly #warned = new Set<string>();
     this.separator = separator;
     this.offline = offline;
     this.ctx = ctx;
@@ -90,6 +93,10 @@ export class Session {
       if (network !== undefined) await releaseAll(ctx, network, containers);
       return containers.map(() => undefined);
     });
+    this.#balances = new Batch(async (_, all) => {
+      await balance(ctx, () => sharingNow(ctx));
+      return all;
+    });
     this.#removals = new Batch(async (_, networks) => {
       await removeNetworks(ctx, networks);
       return networks.map(() => undefined);
@@ -101,13 +108,6 @@ export class Session {
     return this.#machine;
   }
 
-  /** What the overlay mounts of an image are made of; finding that out is not free. */
-  snapshot(image: Image): Snapshot {
-    const known = this.#snapshots.get(image.id);
-    if (known !== undefined) return known;
-    const snapshot = snapshotOf(this.ctx, image);
-    this.#snapshots.set(image.id, snapshot);
-    return snapshot;
   /** Says what a service asks for in vain: once, however many containers it has. */
   warn(service: string, warnings: readonly Warning[]): void {
     for (const warning of warnings) {
@@ -119,6 +119,20 @@ export class Session {
     }
   }
 
+  /** What the overlay mounts of an image are made of; finding that out is not free. */
+  snapshot(image: Image): Snapshot {
+    const known = this.#snapshots.get(image.id);
+    if (known !== undefined) return known;
+    const snapshot = snapshotOf(this.ctx, image);
+    this.#snapshots.set(image.id, snapshot);
+    return snapshot;
+  }
+
+  /** Says something about the machine once. */
+  warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.emit({ type: 'warning', message });
   }
 
   /** A network whose interface is there: after a reboot it has to be made again, once. */
@@ -157,6 +171,26 @@ export class Session {
 
   async removeNetwork(network: NetworkRecord): Promise<void> {
     await this.#removals.add('', network);
+  }
+
+  /** The address that all containers of a service have on a network; undefined where that cannot be. */
+  share(network: NetworkRecord, service: string): Promise<Lease | undefined> {
+    const key = `${network.name} ${service}`;
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known;
+    const sharing = canShare(this.ctx, network) ? shareAddress(this.ctx, network, service) : undefined;
+    if (sharing === undefined) {
+      const reason = `connections cannot be spread on network ${network.name}: the name stands for all containers`;
+      this.warn(service.split('/')[1] ?? '', [{ attribute: 'deploy.endpoint_mode', reason }]);
+    }
+    const promise = sharing ?? Promise.resolve(undefined);
+    this.#shared.set(key, promise);
+    return promise;
+  }
+
+  /** Spreads connections to shared addresses over the containers that run now. */
+  async rebalance(): Promise<void> {
+    await this.#balances.add('', undefined);
   }
 
   /** Gives back what was held for containers that did not start. */

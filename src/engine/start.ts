@@ -1,11 +1,16 @@
 // start-container: shim, interfaces, names and ports, then the program, then its hooks.
 import { existsSync } from 'node:fs';
 import { type Launch, launchContainer } from '../containers/container.ts';
+import { shortId } from '../containers/create.ts';
 import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { ComposeError } from '../errors.ts';
 import { resolveImage } from '../images/image.ts';
-import { attach, type Endpoint } from '../networks/endpoint.ts';
-import { type BoundPort, closePorts, type PortTarget, portRules, portTarget } from '../networks/ports.ts';
+import type { Endpoint } from '../networks/endpoint.ts';
+import type { NameLine } from '../networks/hosts.ts';
+import type { Lease } from '../networks/ipam.ts';
+import { joinNetworks } from '../networks/join.ts';
+import { type BoundPort, closePorts, portRules, portTarget } from '../networks/ports.ts';
+import { leaveBatch } from '../networks/vip.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { containerFiles } from '../state/layout.ts';
 import { publishedNow } from './firewall.ts';
@@ -55,12 +60,14 @@ export async function launch(
     const shim = launchContainer(ctx, record, { relays });
     try {
       await shim.until('creating', signal);
-      if (hasOwnNetwork(record)) attach(ctx, shim.netnsPath, endpoints);
-      await tellNames(session, record, endpoints);
-      await openPorts(session, record, { bound, target, netfilter: (batches) => shim.netfilter(batches) });
+      const joined = hasOwnNetwork(record) ? await joinNetworks(ctx, shim.netnsPath, endpoints) : [];
+      await tellNames(session, record, joined);
+      const batches = [...openPorts(session, record, bound, joined), ...leaving(session, record, joined)];
+      if (batches.length > 0) await shim.netfilter(batches);
       await shim.until('created', signal);
       await beforeStart?.(record);
       await shim.start();
+      if (joined.some(({ shared }) => shared !== undefined)) await session.rebalance();
     } catch (error) {
       const reason = await reasonOf(error, shim, signal);
       shim.close();
@@ -102,7 +109,7 @@ function hasOwnNetwork({ networkMode }: ContainerRecord): boolean {
 
 async function endpointOf(
   session: Session,
-  { id }: ContainerRecord,
+  { id, project, service }: ContainerRecord,
   endpoint: EndpointRecord,
 ): Promise<Endpoint> {
   const network = await session.raised(endpoint.name);
@@ -113,6 +120,7 @@ async function endpointOf(
     ...(mac === undefined ? {} : { mac }),
   };
   const lease = await session.lease(endpoint.name, { container: id, wanted });
+  const shared = endpoint.shared ? await session.share(network, `${project}/${service}`) : undefined;
   return {
     network,
     lease,
@@ -120,37 +128,57 @@ async function endpointOf(
     ...(endpoint.interface === undefined ? {} : { interfaceName: endpoint.interface }),
     ...(endpoint.gwPriority === undefined ? {} : { gatewayPriority: endpoint.gwPriority }),
     ...(endpoint.linkLocalIps === undefined ? {} : { linkLocalIps: endpoint.linkLocalIps }),
+    ...(shared === undefined ? {} : { shared }),
   };
 }
 
 async function tellNames(
   session: Session,
-  { id, networks }: ContainerRecord,
+  record: ContainerRecord,
   endpoints: readonly Endpoint[],
 ): Promise<void> {
   await Promise.all(
-    endpoints.map(({ network, lease }, index) => {
-      const names = networks[index]?.aliases ?? [];
-      const addresses = [lease.ipv4, lease.ipv6].filter((address) => address !== undefined);
-      const lines = addresses.map((address) => ({ address, names }));
-      return session.addNames(network.name, { container: id, lines });
+    endpoints.map((endpoint, index) => {
+      const lines = nameLines(record, endpoint, record.networks[index]?.aliases ?? []);
+      return session.addNames(endpoint.network.name, { container: record.id, lines });
     }),
   );
 }
 
-interface Opening {
-  readonly bound: readonly BoundPort[];
-  readonly target: PortTarget;
-  readonly netfilter: (batches: readonly Uint8Array[]) => Promise<void>;
+/** What a container is called by its own address, and what by the one that it shares. */
+function nameLines(
+  { id, name, service }: ContainerRecord,
+  { lease, shared }: Endpoint,
+  names: readonly string[],
+): readonly NameLine[] {
+  if (shared === undefined) return linesFor(lease, names);
+  const own = names.filter((alias) => alias === name || alias === shortId(id));
+  const common = names.filter((alias) => !own.includes(alias));
+  return [...linesFor(lease, [...own, `tasks.${service}`]), ...linesFor(shared, common)];
 }
 
-async function openPorts(
+function linesFor({ ipv4, ipv6 }: Lease, names: readonly string[]): readonly NameLine[] {
+  return [ipv4, ipv6].flatMap((address) => (address === undefined ? [] : [{ address, names }]));
+}
+
+function openPorts(
   { ctx }: Session,
   { id }: ContainerRecord,
-  { bound, target, netfilter }: Opening,
-): Promise<void> {
+  bound: readonly BoundPort[],
+  endpoints: readonly Endpoint[],
+): readonly Uint8Array[] {
   rememberPorts(ctx, id, bound);
-  if (bound.length === 0) return;
-  const batches = portRules(ctx, { ports: bound, target }, () => publishedNow(ctx));
-  if (batches.length > 0) await netfilter(batches);
+  if (bound.length === 0) return [];
+  return portRules(ctx, { ports: bound, target: portTarget(endpoints) }, () => publishedNow(ctx));
+}
+
+/** How the shim takes the container out of what is behind the addresses that it shares. */
+function leaving(
+  { ctx }: Session,
+  { number }: ContainerRecord,
+  endpoints: readonly Endpoint[],
+): readonly Uint8Array[] {
+  return endpoints.flatMap(({ shared, lease }) =>
+    shared === undefined ? [] : [leaveBatch(ctx, shared, lease, number)],
+  );
 }

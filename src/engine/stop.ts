@@ -1,12 +1,12 @@
 // stop-container and its kin: what is asked of a container's shim.
 import { killLeft } from '../containers/container.ts';
-import { readStatus } from '../containers/status.ts';
+import { isAlive, readStatus } from '../containers/status.ts';
 import { signalNumber } from '../containers/units.ts';
 import { ComposeError } from '../errors.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { withControl } from './control.ts';
 import { runHooks } from './hooks.ts';
-import { forgetTraces } from './remove.ts';
+import { forgetTraces, leaveNetworks } from './remove.ts';
 import type { Session } from './session.ts';
 
 /** Stops a container; one that has ended meanwhile is fine. A pre_stop hook that fails keeps it running. */
@@ -35,6 +35,9 @@ export async function stopContainer(
     await control.stop({ signal: record.stopSignal, graceMs: action.graceMs ?? record.stopGraceMs });
     await gone;
   });
+  if (isAlive(readStatus(ctx, record.id))) return;
+  await leaveNetworks(session, record);
+  if (record.networks.some(({ shared }) => shared)) await session.rebalance();
 }
 
 export async function killContainer(session: Session, action: ActionOf<'kill-container'>): Promise<void> {

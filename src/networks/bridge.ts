@@ -4,11 +4,12 @@ import { existsSync } from 'node:fs';
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { contains, formatAddress, parseAddress, requireAddress, requireSubnet } from './address.ts';
-import { macFor, parseMac } from './ipam.ts';
-import { dump, findLink, route } from './links.ts';
+import { bitsOf, contains, formatAddress, parseAddress, requireAddress, requireSubnet } from './address.ts';
+import { isShared, macFor, parseMac } from './ipam.ts';
+import { dump, findLink, isMissingKind, route } from './links.ts';
 import type { Message } from './netlink.ts';
-import { flagOption, mtuOf, type NetworkRecord, OPTION } from './record.ts';
+import { ensureTunnel, tunnelName } from './overlay.ts';
+import { flagOption, hasBridge, mtuOf, type NetworkRecord, OPTION } from './record.ts';
 import { addAddress, dumpAddresses, parseAddresses } from './routes.ts';
 import {
   changeLink,
@@ -23,8 +24,9 @@ import {
 
 /** Makes the interface of a network when it is missing, and completes one that is half-made. */
 export function ensureInterface(ctx: Context, network: NetworkRecord): void {
-  if (network.driver === 'bridge') ensureBridge(ctx, network);
-  else ensureParent(ctx, network);
+  if (hasBridge(network)) ensureBridge(ctx, network);
+  else if (network.driver !== 'cni') ensureParent(ctx, network);
+  if (network.driver === 'overlay') ensureTunnel(ctx, network);
 }
 
 function ensureBridge(ctx: Context, network: NetworkRecord): void {
@@ -73,12 +75,24 @@ function missingAddresses(ctx: Context, network: NetworkRecord, existing: LinkIn
     ? parseAddresses(dump(ctx, dumpAddresses())).filter(({ index }) => index === existing.index)
     : [];
   const texts = new Set(present.map(({ address }) => formatAddress(address)));
-  return network.subnets
-    .filter(({ gateway }) => !texts.has(gateway))
-    .map(({ gateway, subnet }) => ({
-      address: requireAddress(gateway, 'the gateway'),
-      prefix: requireSubnet(subnet, 'the subnet').prefix,
-    }));
+  return [...gatewayAddresses(network), ...sharedAddresses(network)].filter(
+    ({ address }) => !texts.has(formatAddress(address)),
+  );
+}
+
+function gatewayAddresses({ subnets }: NetworkRecord) {
+  return subnets.map(({ gateway, subnet }) => ({
+    address: requireAddress(gateway, 'the gateway'),
+    prefix: requireSubnet(subnet, 'the subnet').prefix,
+  }));
+}
+
+/** Addresses that stand for all replicas of a service. */
+function sharedAddresses({ leases }: NetworkRecord) {
+  return Object.entries(leases)
+    .filter(([key]) => isShared(key))
+    .flatMap(([, { ipv4, ipv6 }]) => [ipv4, ipv6].flatMap((text) => parseAddress(text ?? '') ?? []))
+    .map((address) => ({ address, prefix: bitsOf(address.family) }));
 }
 
 function ensureParent(ctx: Context, network: NetworkRecord): void {
@@ -110,16 +124,21 @@ function makeVlan(ctx: Context, network: NetworkRecord, name: string): void {
       `network "${network.name}" has the parent ${name}, and there is no such interface`,
     );
   }
-  route(ctx, [
-    createLink({ name }, { kind: 'vlan', parent: parent.index, id: Number(id) }),
-    changeLink(name, { up: true }),
-  ]);
+  try {
+    route(ctx, [createLink({ name }, { kind: 'vlan', parent: parent.index, id: Number(id) })]);
+  } catch (error) {
+    if (!isMissingKind(error)) throw error;
+    const message = `network "${network.name}" has the parent ${name}, but the kernel has no VLAN interfaces`;
+    const hint = 'load or build the module 8021q, or make the parent by hand';
+    throw new ComposeError('kernel-feature', message, { cause: error, hint });
+  }
+  route(ctx, [changeLink(name, { up: true })]);
 }
 
 /** Removes what `ensureInterface` made, and ports that outlived their containers; what the user had before stays. */
 export function removeInterfaces(ctx: Context, networks: readonly NetworkRecord[]): void {
-  const ours = networks.filter(({ driver, options }) => driver === 'bridge' || options.parent === undefined);
-  const names = new Set(ours.map(({ bridge }) => bridge));
+  const ours = networks.filter((network) => hasBridge(network) || network.options.parent === undefined);
+  const names = new Set(ours.flatMap((network) => [network.bridge, tunnelName(network)]));
   const links = parseLinks(dump(ctx, dumpLinks()));
   const masters = new Set(links.filter(({ name }) => names.has(name)).map(({ index }) => index));
   const going = links.filter(
@@ -155,9 +174,4 @@ export function gatewayFor(
     if (contains(parsed, address)) return { gateway, prefix: parsed.prefix };
   }
   return undefined;
-}
-
-/** True when the kernel lacks a kind of link. */
-export function isMissingKind(error: unknown): boolean {
-  return ['EOPNOTSUPP', 'ENOTSUP'].includes(errnoOf(error) ?? '');
 }

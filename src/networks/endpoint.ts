@@ -1,25 +1,24 @@
 // Endpoints: a container's interfaces, addresses and routes on its networks.
+
 import { createHash } from 'node:crypto';
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { type Address, bitsOf, type Family, parseAddress, requireAddress, subnetAround } from './address.ts';
-import { allowsPeers, gatewayFor, hasIpv6, isMissingKind } from './bridge.ts';
+import { allowsPeers, gatewayFor, hasIpv6 } from './bridge.ts';
+import { childKind, explainChild } from './child.ts';
 import { type Lease, parseMac } from './ipam.ts';
 import { removeLink, route } from './links.ts';
 import type { Message } from './netlink.ts';
-import { mtuOf, type NetworkRecord, OPTION } from './record.ts';
+import { hasBridge, mtuOf, type NetworkRecord, OPTION } from './record.ts';
 import { addAddress, addRoute } from './routes.ts';
 import {
   changeLink,
   createLink,
   getLink,
-  IPVLAN_MODES,
   isolatePort,
   type LinkInfo,
-  type LinkKind,
   type LinkOptions,
-  MACVLAN_MODES,
   parseLinks,
   withoutLinkLocal,
 } from './rtnetlink.ts';
@@ -33,6 +32,8 @@ export interface Endpoint {
   /** The highest has the default route; among equals the first by name of the network. */
   readonly gatewayPriority?: number;
   readonly linkLocalIps?: readonly string[];
+  /** Addresses that it shares with the other containers of its service. */
+  readonly shared?: Lease;
 }
 
 /** An endpoint whose interface has its name, and which routes to the world through it. */
@@ -43,18 +44,31 @@ export interface Interface extends Endpoint {
 
 /** Names the interfaces and decides on the default routes. Pure. */
 export function planInterfaces(endpoints: readonly Endpoint[]): Interface[] {
-  const used = new Set(endpoints.flatMap(({ interfaceName }) => interfaceName ?? []));
   const routed = new Map<Endpoint, Address[]>();
   for (const family of [4, 6] as const) {
     const chosen = chooseGateway(endpoints, family);
     if (chosen) routed.set(chosen.endpoint, [...(routed.get(chosen.endpoint) ?? []), chosen.gateway]);
   }
-  return endpoints.map((endpoint) => ({
+  const names = interfaceNames(endpoints);
+  return endpoints.map((endpoint, index) => ({
     ...endpoint,
-    interfaceName:
-      endpoint.interfaceName ?? freeName(endpoint.network.options[OPTION.interfacePrefix] || 'eth', used),
+    interfaceName: names[index] ?? '',
     gateways: routed.get(endpoint) ?? [],
   }));
+}
+
+/** The names of a container's interfaces, in order: `eth0`, `eth1`, … where none is wanted. */
+export function interfaceNames(
+  endpoints: readonly {
+    readonly network: Pick<NetworkRecord, 'options'>;
+    readonly interfaceName?: string;
+  }[],
+): readonly string[] {
+  const used = new Set(endpoints.flatMap(({ interfaceName }) => interfaceName ?? []));
+  return endpoints.map(
+    ({ network, interfaceName }) =>
+      interfaceName ?? freeName(network.options[OPTION.interfacePrefix] || 'eth', used),
+  );
 }
 
 function freeName(prefix: string, used: Set<string>): string {
@@ -165,13 +179,9 @@ export function hostInterface(containerId: string, networkId: string): string {
 
 /** Says which network could not be joined. */
 function explain(error: unknown, links: readonly Made[]): unknown {
-  const kinds = new Set(links.map(({ plan }) => plan.network.driver));
-  const special = [...kinds].find((kind) => kind !== 'bridge') ?? 'veth';
-  if (!isMissingKind(error)) return error;
-  return new ComposeError('kernel-feature', `the kernel has no ${special} interfaces`, {
-    cause: error,
-    hint: `load or build the module ${special}`,
-  });
+  const networks = links.map(({ plan }) => plan.network);
+  const special = networks.find((network) => !hasBridge(network)) ?? networks[0];
+  return special ? explainChild(error, special) : error;
 }
 
 function mastersOf(ctx: Context, plans: readonly Interface[]): Map<string, LinkInfo> {
@@ -202,7 +212,7 @@ function linkFor(plan: Interface, master: LinkInfo | undefined, namespaceFd: num
     ...(mtu === undefined ? {} : { mtu }),
   };
   const index = master?.index ?? 0;
-  if (network.driver !== 'bridge') {
+  if (!hasBridge(network)) {
     return { plan, hostName: '', create: createLink(inside, childKind(network, index)), follow: [] };
   }
   const hostName = hostInterface(plan.containerId, network.id);
@@ -221,23 +231,6 @@ function portMessages(hostName: string, network: NetworkRecord): Message[] {
     ...(hasIpv6() ? [withoutLinkLocal(hostName)] : []),
     changeLink(hostName, { up: true }),
   ];
-}
-
-function childKind({ driver, options, name }: NetworkRecord, parent: number): LinkKind {
-  if (driver === 'ipvlan') {
-    return { kind: 'ipvlan', parent, mode: modeOf(options.ipvlan_mode ?? 'l2', IPVLAN_MODES, name) };
-  }
-  return { kind: 'macvlan', parent, mode: modeOf(options.macvlan_mode ?? 'bridge', MACVLAN_MODES, name) };
-}
-
-function modeOf<T extends string>(value: string, modes: Readonly<Record<T, number>>, network: string): T {
-  const known = Object.keys(modes) as T[];
-  const mode = known.find((entry) => entry === value);
-  if (mode) return mode;
-  throw new ComposeError(
-    'invalid-value',
-    `network "${network}" has the mode "${value}", known are ${known.join(', ')}`,
-  );
 }
 
 const LOOPBACK_INDEX = 1;

@@ -2,8 +2,16 @@
 import { errnoOf } from '../../core/index.ts';
 import type { Context } from '../state/context.ts';
 import { readTextIfPresent, writeAtomically } from '../state/record.ts';
-import { NETLINK_NETFILTER } from './netlink.ts';
-import { addElements, addTable, deleteElements, deleteTable, transaction } from './nftables.ts';
+import { batch, NETLINK_NETFILTER, parseMessages } from './netlink.ts';
+import {
+  addElements,
+  addTable,
+  deleteElements,
+  deleteTable,
+  listTables,
+  parseTables,
+  transaction,
+} from './nftables.ts';
 import type { NetworkRecord } from './record.ts';
 import {
   additions,
@@ -19,8 +27,8 @@ import {
 /** `relay`: no address translation, ports are relayed by the shims; `none`: no packet filter at all. */
 export type FirewallState = 'full' | 'relay' | 'none';
 
-function send(ctx: Context, batch: Uint8Array): void {
-  ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
+function send(ctx: Context, request: Uint8Array): void {
+  ctx.core.netlink(NETLINK_NETFILTER, undefined, request);
 }
 
 /** Which parts of the firewall this machine has, as found when the table was made. */
@@ -84,7 +92,8 @@ const MISSING_FEATURE = new Set([
   'EINVAL',
 ]);
 
-function isMissingFeature(error: unknown): boolean {
+/** True when the kernel refused because it lacks what was asked for. */
+export function isMissingFeature(error: unknown): boolean {
   return MISSING_FEATURE.has(errnoOf(error) ?? '');
 }
 
@@ -134,6 +143,17 @@ function replaceElement(ctx: Context, { set, elements }: SetElements): void {
 export function removeFromFirewall(ctx: Context, sets: readonly SetElements[]): void {
   if (sets.length === 0 || firewallState(ctx) === 'none') return;
   unlessGone(() => send(ctx, removalBatch(tableName(ctx.layout), sets)));
+}
+
+/** Tables that we made for other state directories. */
+export function otherTables(ctx: Context): readonly string[] {
+  if (firewallState(ctx) === 'none') return [];
+  const answer = ctx.core.netlink(NETLINK_NETFILTER, undefined, batch([listTables()]));
+  return parseTables(parseMessages(answer)).filter((name) => isForeign(ctx, name));
+}
+
+function isForeign({ layout }: Context, name: string): boolean {
+  return /^tscompose(-[0-9a-f]{8})?$/.test(name) && name !== tableName(layout);
 }
 
 export function removeFirewall(ctx: Context): void {

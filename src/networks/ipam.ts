@@ -26,6 +26,13 @@ export interface Lease extends AddressesWanted {
   readonly mac: string;
 }
 
+/** Addresses that several containers share are leased under keys that begin so; no container's id does. */
+export const SHARED = 'vip:';
+
+export function isShared(leaseKey: string): boolean {
+  return leaseKey.startsWith(SHARED);
+}
+
 export type Leases = Readonly<Record<string, Lease>>;
 
 export interface AddressRequest {

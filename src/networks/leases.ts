@@ -55,6 +55,19 @@ export function leaseAll(
   });
 }
 
+/** Keeps addresses that somebody else has given to a container. */
+export function keepLease(
+  ctx: Context,
+  network: NetworkRecord,
+  container: string,
+  lease: Lease,
+): Promise<void> {
+  return locked(ctx, () => {
+    const record = requireNetwork(ctx, network);
+    writeNetwork(ctx, { ...record, leases: { ...record.leases, [container]: lease } });
+  });
+}
+
 function staticFirst(a: LeaseRequest, b: LeaseRequest): number {
   const rank = ({ wanted }: LeaseRequest): number => (wanted?.ipv4 || wanted?.ipv6 ? 0 : 1);
   return rank(a) - rank(b);

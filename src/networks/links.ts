@@ -38,3 +38,8 @@ export function removeLink(ctx: Context, ref: LinkRef, netns?: string): void {
     if (errnoOf(error) !== 'ENODEV') throw error;
   }
 }
+
+/** True when the kernel lacks a kind of link. */
+export function isMissingKind(error: unknown): boolean {
+  return ['EOPNOTSUPP', 'ENOTSUP'].includes(errnoOf(error) ?? '');
+}

@@ -6,7 +6,15 @@ import type { Context } from '../state/context.ts';
 import { containerFiles, networkFiles } from '../state/layout.ts';
 import type { Family } from './address.ts';
 import { ensureInterface, removeInterfaces } from './bridge.ts';
-import { addToFirewall, rebuildFirewall, removeFirewall, removeFromFirewall } from './firewall.ts';
+import { probeChild } from './child.ts';
+import { forgetAttachments } from './cni.ts';
+import {
+  addToFirewall,
+  otherTables,
+  rebuildFirewall,
+  removeFirewall,
+  removeFromFirewall,
+} from './firewall.ts';
 import { enableForwarding, restoreForwarding } from './forwarding.ts';
 import { containerName, locked, writeNetwork } from './leases.ts';
 import { forwardings, nobody, type Running } from './ports.ts';
@@ -36,6 +44,7 @@ export function ensureNetwork(
     if (!existing) writeNetwork(ctx, network);
     try {
       raise(ctx, network, { all: existing ? networks : [...networks, network], running });
+      if (!existing) probeChild(ctx, network);
     } catch (error) {
       if (!existing) discard(ctx, network, networks);
       throw error;
@@ -71,7 +80,7 @@ function discard(ctx: Context, network: NetworkRecord, others: readonly NetworkR
 function lower(ctx: Context, networks: readonly NetworkRecord[], others: readonly NetworkRecord[]): void {
   if (others.some(hasBridge)) removeFromFirewall(ctx, networks.flatMap(networkElements));
   else removeFirewall(ctx);
-  if (others.length === 0) restoreForwarding(ctx);
+  if (others.length === 0 && otherTables(ctx).length === 0) restoreForwarding(ctx);
   removeInterfaces(ctx, networks);
 }
 
@@ -95,6 +104,7 @@ export function removeNetworks(ctx: Context, networks: readonly NetworkRecord[])
       rmSync(networkFiles(ctx.layout, id).runDir, { recursive: true, force: true });
       rmSync(networkFiles(ctx.layout, id).record, { force: true });
     }
+    for (const network of going) forgetAttachments(ctx, network);
   });
 }
 

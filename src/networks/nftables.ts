@@ -9,7 +9,10 @@ import {
   NLM_F_ACK,
   NLM_F_APPEND,
   NLM_F_CREATE,
+  NLM_F_DUMP,
   nested,
+  parseAttributes,
+  readText,
   text,
   u8,
   u32,
@@ -18,7 +21,16 @@ import {
 const SUBSYSTEM = 10;
 const BATCH_BEGIN = 16;
 const BATCH_END = 17;
-const MSG = { newTable: 0, delTable: 2, newChain: 3, newRule: 6, newSet: 9, newElement: 12, delElement: 14 };
+const MSG = {
+  newTable: 0,
+  getTable: 1,
+  delTable: 2,
+  newChain: 3,
+  newRule: 6,
+  newSet: 9,
+  newElement: 12,
+  delElement: 14,
+};
 
 export const FAMILY = { inet: 1, ipv4: 2, ipv6: 10 } as const;
 export const HOOK = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
@@ -60,6 +72,15 @@ export function addTable(table: string): Message {
 
 export function deleteTable(table: string): Message {
   return request(MSG.delTable, 0, [attribute(1, text(table))]);
+}
+
+/** Asks for the names of the tables of both families. */
+export function listTables(): Message {
+  return request(MSG.getTable, NLM_F_DUMP, []);
+}
+
+export function parseTables(messages: readonly Message[]): string[] {
+  return messages.flatMap(({ body }) => readText(parseAttributes(body.subarray(4)).get(1)) ?? []);
 }
 
 export interface BaseChain {

@@ -24,7 +24,14 @@ import {
   u32,
 } from './netlink.ts';
 
-const RTM = { newAddress: 20, getAddress: 22, newRoute: 24, getRoute: 26, newNeighbour: 28 };
+const RTM = {
+  newAddress: 20,
+  deleteAddress: 21,
+  getAddress: 22,
+  newRoute: 24,
+  getRoute: 26,
+  newNeighbour: 28,
+};
 const AF = { bridge: 7, 4: 2, 6: 10 } as const;
 const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 };
 const IFA_F_NODAD = 2;
@@ -65,6 +72,16 @@ function broadcast(address: Address, prefix: number): Uint8Array[] {
 
 function isLinkLocal({ family, value }: Address): boolean {
   return family === 4 ? value >> 16n === 0xa9fen : value >> 118n === 0x3fan;
+}
+
+/** Takes an address off an interface. */
+export function deleteAddress({ index, address, prefix }: AddressOptions): Message {
+  const body = concat([
+    Uint8Array.of(AF[address.family], prefix, 0, 0),
+    u32(index),
+    attribute(IFA.local, addressBytes(address)),
+  ]);
+  return { type: RTM.deleteAddress, flags: NLM_F_ACK, body };
 }
 
 export function dumpAddresses(): Message {

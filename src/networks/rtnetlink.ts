@@ -37,7 +37,7 @@ const VETH_PEER = 1;
 const BRIDGE = { forwardDelay: 1, stp: 5 };
 const BRIDGE_PORT_ISOLATED = 33;
 const MACVLAN_MODE = 1;
-const IPVLAN_MODE = 1;
+const IPVLAN = { mode: 1, flags: 2 };
 const VLAN_ID = 1;
 const VXLAN = { id: 1, group: 2, link: 3, local: 4, learning: 7, port: 15, local6: 17 };
 const INET6_ADDR_GEN_MODE = 8;
@@ -50,12 +50,18 @@ export type LinkRef = number | string;
 
 export const MACVLAN_MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
 export const IPVLAN_MODES = { l2: 0, l3: 1, l3s: 2 } as const;
+export const IPVLAN_FLAGS = { bridge: 0, private: 1, vepa: 2 } as const;
 
 export type LinkKind =
   | { readonly kind: 'bridge' }
   | { readonly kind: 'veth'; readonly peer: LinkOptions }
   | { readonly kind: 'macvlan'; readonly parent: number; readonly mode: keyof typeof MACVLAN_MODES }
-  | { readonly kind: 'ipvlan'; readonly parent: number; readonly mode: keyof typeof IPVLAN_MODES }
+  | {
+      readonly kind: 'ipvlan';
+      readonly parent: number;
+      readonly mode: keyof typeof IPVLAN_MODES;
+      readonly flag?: keyof typeof IPVLAN_FLAGS;
+    }
   | { readonly kind: 'vlan'; readonly parent: number; readonly id: number }
   | {
       readonly kind: 'vxlan';
@@ -125,7 +131,7 @@ function linkData(kind: LinkKind): Uint8Array[] {
     case 'macvlan':
       return [nested(LINK_INFO.data, attribute(MACVLAN_MODE, u32(MACVLAN_MODES[kind.mode])))];
     case 'ipvlan':
-      return [nested(LINK_INFO.data, attribute(IPVLAN_MODE, u16(IPVLAN_MODES[kind.mode])))];
+      return [nested(LINK_INFO.data, ...ipvlanData(kind))];
     case 'vlan':
       return [nested(LINK_INFO.data, attribute(VLAN_ID, u16(kind.id)))];
     case 'vxlan':
@@ -133,11 +139,18 @@ function linkData(kind: LinkKind): Uint8Array[] {
   }
 }
 
+function ipvlanData({ mode, flag }: Extract<LinkKind, { kind: 'ipvlan' }>): Uint8Array[] {
+  return [
+    attribute(IPVLAN.mode, u16(IPVLAN_MODES[mode])),
+    ...(flag === undefined || flag === 'bridge' ? [] : [attribute(IPVLAN.flags, u16(IPVLAN_FLAGS[flag]))]),
+  ];
+}
+
 function vxlanData({ id, port, local, parent }: Extract<LinkKind, { kind: 'vxlan' }>): Uint8Array[] {
   return [
     attribute(VXLAN.id, u32(id)),
     attribute(VXLAN.port, be16(port)),
-    attribute(VXLAN.learning, u8(0)),
+    attribute(VXLAN.learning, u8(1)),
     ...(local ? [attribute(local.family === 4 ? VXLAN.local : VXLAN.local6, addressBytes(local))] : []),
     ...(parent === undefined ? [] : [attribute(VXLAN.link, u32(parent))]),
   ];

@@ -4,9 +4,12 @@ import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { readTextIfPresent } from '../state/record.ts';
 import { type Family, parseSubnet, type Subnet, subnetAround } from './address.ts';
+import { settleOptions } from './cni.ts';
 import { upstreamServers } from './hosts.ts';
 import { dump } from './links.ts';
-import { type NetworkDriver, type NetworkRecord, OPTION } from './record.ts';
+import { refuseOptions } from './options.ts';
+import { shareSubnets } from './overlay.ts';
+import { DRIVERS, hasBridge, type NetworkDriver, type NetworkRecord, OPTION } from './record.ts';
 import { dumpAddresses, dumpRoutes, parseAddresses, parseRoutes } from './routes.ts';
 import { dumpLinks, parseLinks } from './rtnetlink.ts';
 import {
@@ -33,6 +36,8 @@ export interface NetworkWanted {
   readonly driver?: string;
   readonly options?: Readonly<Record<string, string>>;
   readonly subnets?: readonly SubnetWanted[];
+  /** Containers get no addresses (`ipam.driver: none`). */
+  readonly unaddressed?: boolean;
   readonly internal?: boolean;
   readonly enableIpv4?: boolean;
   readonly enableIpv6?: boolean;
@@ -48,7 +53,9 @@ export function planNetwork(
 ): NetworkRecord {
   const id = wanted.id ?? randomBytes(32).toString('hex');
   const driver = requireDriver(wanted);
-  const options = wanted.options ?? {};
+  const options =
+    driver === 'cni' ? settleOptions(wanted.name, wanted.options ?? {}) : (wanted.options ?? {});
+  refuseOptions(wanted.name, driver, options);
   return {
     version: 1,
     id,
@@ -57,7 +64,7 @@ export function planNetwork(
     key: wanted.key,
     driver,
     bridge: interfaceOf({ id, driver, options, name: wanted.name }),
-    subnets: planSubnets(wanted, takenSubnets(ctx, networks, driver === 'bridge')),
+    subnets: planSubnets(wanted, driver, takenSubnets(ctx, networks, hasBridge({ driver }))),
     internal: wanted.internal ?? false,
     options,
     labels: wanted.labels ?? {},
@@ -67,11 +74,17 @@ export function planNetwork(
   };
 }
 
-function requireDriver({ name, driver = 'bridge' }: NetworkWanted): NetworkDriver {
+/** The driver by the name that the file has for it. */
+export function requireDriver({
+  name,
+  driver = 'bridge',
+}: Pick<NetworkWanted, 'name' | 'driver'>): NetworkDriver {
   if (driver === '' || driver === 'default' || driver === 'bridge') return 'bridge';
-  if (driver === 'macvlan' || driver === 'ipvlan') return driver;
+  if (driver === 'vxlan') return 'overlay';
+  const known = DRIVERS.find((entry) => entry === driver);
+  if (known !== undefined) return known;
   throw new ComposeError('unsupported', `network "${name}" has driver "${driver}", which is not supported`, {
-    hint: 'use bridge, macvlan or ipvlan',
+    hint: `known are ${DRIVERS.join(', ')}, host and none`,
   });
 }
 
@@ -83,8 +96,8 @@ function interfaceOf({
   options,
   name,
 }: Pick<NetworkRecord, 'id' | 'driver' | 'options' | 'name'>): string {
-  const chosen = driver === 'bridge' ? options[OPTION.bridgeName] : options.parent;
-  const made = `${driver === 'bridge' ? 'tsc' : 'tsd'}-${id.slice(0, 11)}`;
+  const chosen = hasBridge({ driver }) ? options[OPTION.bridgeName] : options.parent;
+  const made = `${hasBridge({ driver }) ? 'tsc' : 'tsd'}-${id.slice(0, 11)}`;
   if (!chosen) return made;
   if (INTERFACE_NAME.test(chosen)) return chosen;
   throw new ComposeError(
@@ -96,7 +109,8 @@ function interfaceOf({
   );
 }
 
-function planSubnets(wanted: NetworkWanted, taken: readonly Taken[]): NetworkSubnet[] {
+function planSubnets(wanted: NetworkWanted, driver: NetworkDriver, taken: readonly Taken[]): NetworkSubnet[] {
+  if (driver === 'cni' || wanted.unaddressed) return [];
   const subnets = (wanted.subnets ?? []).map((entry) => {
     const subnet = entry.subnet;
     return subnet === undefined ? undefined : checkSubnet(wanted.name, { ...entry, subnet });
@@ -104,7 +118,9 @@ function planSubnets(wanted: NetworkWanted, taken: readonly Taken[]): NetworkSub
   const given = subnets.filter((subnet) => subnet !== undefined);
   refuseOverlap(wanted.name, given, taken);
   refuseOwnOverlap(wanted.name, given);
-  return [...given, ...missingSubnets(wanted, given, taken)];
+  const all = [...given, ...missingSubnets(wanted, given, taken)];
+  if (driver !== 'overlay') return all;
+  return shareSubnets({ name: wanted.name, options: wanted.options ?? {} }, all, given.length);
 }
 
 function refuseOwnOverlap(name: string, subnets: readonly NetworkSubnet[]): void {

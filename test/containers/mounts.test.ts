@@ -156,7 +156,7 @@ test('hosts: loopback, extra_hosts, own addresses', () => {
     }),
     hostname: 'web',
     addresses: ['10.0.0.2'],
-    hostGateway: '10.0.0.1',
+    hostGateways: ['10.0.0.1'],
   };
   expect(hostsHeader(wish).split('\n').slice(6)).toEqual([
     '192.0.2.1\tdb',
@@ -165,7 +165,7 @@ test('hosts: loopback, extra_hosts, own addresses', () => {
     '10.0.0.2\tweb.example.org web',
     '',
   ]);
-  expect(() => hostsHeader({ ...wish, hostGateway: undefined })).toThrow(
+  expect(() => hostsHeader({ ...wish, hostGateways: [] })).toThrow(
     expect.objectContaining({ code: 'invalid-value' }),
   );
 });

@@ -124,14 +124,14 @@ describe('rtnetlink', () => {
     );
   });
 
-  it('makes a vxlan that learns nothing by itself', () => {
+  it('makes a vxlan that learns where its peers are', () => {
     const kind = { kind: 'vxlan', id: 42, port: 4789, local: address('192.0.2.1') } as const;
     expect(hex(createLink({ name: 'v0' }, kind).body)).toBe(
       bytes(
         header(),
         '07000300 76300000',
         '34001280 0a000100 76786c61 6e000000',
-        '24000280 08000100 2a000000 06000f00 12b50000 05000700 00000000 08000400 c0000201',
+        '24000280 08000100 2a000000 06000f00 12b50000 05000700 01000000 08000400 c0000201',
       ),
     );
   });
