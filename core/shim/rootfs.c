@@ -306,11 +306,13 @@ int tsc_mount(struct tsc_launch *launch, const struct tsc_step *step, struct tsc
 
 int tsc_pivot_root(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
     (void)step;
-    if (fchdir(launch->root) < 0)
-        return tsc_fail(reterr, -errno, "", "/");
+    tsc_auto_fd int old = tsc_fd_open("/", O_PATH | O_DIRECTORY, 0);
+    if (old < 0 || fchdir(launch->root) < 0)
+        return tsc_fail(reterr, old < 0 ? old : -errno, "", "/");
     /* The old root ends up on top of the new one at "/", where it is taken away: no directory is needed for it. */
-    if (tsc_sys_pivot_root(".", ".") < 0)
+    if (tsc_sys_pivot_root(".", ".") < 0 || fchdir(old) < 0)
         return tsc_fail(reterr, -errno, "", "/");
+    /* Only the old one: mounts of the container may be shared. */
     if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return tsc_fail(reterr, -errno, "", "/");
     return 0;
