@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "syscalls.h"
 
 int tsc_fd_openat(int directory, const char *path, int flags, mode_t mode) {
     int fd;
@@ -193,6 +194,25 @@ int tsc_wait(pid_t pid, int *ret_status) {
         return -errno;
     *ret_status = status;
     return 0;
+}
+
+static int compare_numbers(const void *left, const void *right) {
+    int a = *(const int *)left;
+    int b = *(const int *)right;
+    return (a > b) - (a < b);
+}
+
+void tsc_fd_close_others(int *kept, size_t count) {
+    unsigned next = 3;
+    qsort(kept, count, sizeof(*kept), compare_numbers);
+    for (size_t i = 0; i < count; i++) {
+        if (kept[i] < (int)next)
+            continue;
+        if ((unsigned)kept[i] > next)
+            tsc_sys_close_range(next, (unsigned)kept[i] - 1, 0);
+        next = (unsigned)kept[i] + 1;
+    }
+    tsc_sys_close_range(next, UINT_MAX, 0);
 }
 
 int tsc_process_start(pid_t pid, uint64_t *ret_ticks) {

@@ -37,6 +37,8 @@ int tsc_directory_make(const char *path, mode_t mode);
 int tsc_fd_poll(int fd, short events, int timeout_ms);
 int tsc_fd_set_nonblocking(int fd, bool on);
 int tsc_fd_set_cloexec(int fd, bool on);
+/* Closes all descriptors from 3 on but those in `kept`, which is sorted on the way. */
+void tsc_fd_close_others(int *kept, size_t count);
 /* Takes flock(2)'s exclusive lock, or -EWOULDBLOCK. */
 int tsc_fd_lock(int fd);
 

@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "fd.h"
 #include "perform.h"
+#include "syscalls.h"
 
 /* Files with several names, to keep them one file: where the first copy of each is. */
 struct link_entry {
@@ -81,13 +82,27 @@ static int copy_content(int from, int to) {
     }
 }
 
+/* By descriptor, because the path leads through a volume that others may write to at this moment. */
+static int link_first(const struct copy *copy, const char *path, int to, const char *name) {
+    struct tsc_open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+                               .resolve = TSC_RESOLVE_BENEATH | TSC_RESOLVE_NO_SYMLINKS};
+    tsc_auto_fd int first = tsc_sys_openat2(copy->target, path, &how);
+    char source[32];
+    if (first < 0)
+        return -errno;
+    snprintf(source, sizeof(source), "/proc/self/fd/%d", first);
+    return linkat(AT_FDCWD, source, to, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
 /* 1 when the file was linked to its first copy. */
 static int link_again(struct copy *copy, const struct stat *info, int to, const char *name) {
     if (info->st_nlink < 2)
         return 0;
     for (size_t i = 0; i < copy->count; i++)
-        if (copy->links[i].device == info->st_dev && copy->links[i].inode == info->st_ino)
-            return linkat(copy->target, copy->links[i].path, to, name, 0) < 0 ? -errno : 1;
+        if (copy->links[i].device == info->st_dev && copy->links[i].inode == info->st_ino) {
+            int error = link_first(copy, copy->links[i].path, to, name);
+            return error < 0 ? error : 1;
+        }
     struct link_entry *grown = realloc(copy->links, (copy->count + 1) * sizeof(*grown));
     if (!grown)
         return -ENOMEM;
@@ -153,7 +168,7 @@ static int copy_entry(struct copy *copy, int from, const char *name, int to) {
     struct timespec times[2] = {info.st_atim, info.st_mtim};
     if (fchownat(to, name, info.st_uid, info.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    if (!S_ISLNK(info.st_mode) && fchmodat(to, name, info.st_mode & 07777, 0) < 0)
+    if (!S_ISLNK(info.st_mode) && fchmodat(to, name, info.st_mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }

@@ -29,26 +29,6 @@ static _Noreturn void die(int channel, int code, const struct tsc_error *error) 
     _exit(code == -ENOENT ? 127 : 126);
 }
 
-static int compare_numbers(const void *left, const void *right) {
-    int a = *(const int *)left;
-    int b = *(const int *)right;
-    return (a > b) - (a < b);
-}
-
-/* Closes all descriptors from 3 on but those in `kept`. */
-static void close_others(int *kept, size_t count) {
-    unsigned next = 3;
-    qsort(kept, count, sizeof(*kept), compare_numbers);
-    for (size_t i = 0; i < count; i++) {
-        if (kept[i] < (int)next)
-            continue;
-        if ((unsigned)kept[i] > next)
-            tsc_sys_close_range(next, (unsigned)kept[i] - 1, 0);
-        next = (unsigned)kept[i] + 1;
-    }
-    tsc_sys_close_range(next, UINT_MAX, 0);
-}
-
 static void take_standard(const struct tsc_entry *entry) {
     tsc_auto_fd int null = tsc_fd_open("/dev/null", O_RDWR, 0);
     for (int i = 0; i < 3; i++)
@@ -71,7 +51,7 @@ static void drop_descriptors(const struct tsc_entry *entry) {
     kept[count++] = entry->user_namespace;
     for (size_t i = 0; i < entry->join_count; i++)
         kept[count++] = entry->joins[i].fd;
-    close_others(kept, count);
+    tsc_fd_close_others(kept, count);
 }
 
 static int join_cgroups(const struct tsc_launch *launch, struct tsc_error *reterr) {

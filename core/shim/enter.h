@@ -4,7 +4,7 @@
 
 #include "perform.h"
 
-enum { TSC_JOINS_MAX = 8, TSC_KEPT_MAX = 64 };
+enum { TSC_JOINS_MAX = 8 };
 
 struct tsc_join {
     unsigned flag; /* CLONE_NEW* */

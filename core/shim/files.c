@@ -100,7 +100,8 @@ int tsc_root_target(const struct tsc_launch *launch, const char *path, bool dire
 static int own(int parent, const char *name, mode_t mode, int64_t uid, int64_t gid) {
     if (fchownat(parent, name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    return fchmodat(parent, name, mode & 07777, 0) < 0 ? -errno : 0;
+    /* Who else writes to this directory may have put a link into its place. */
+    return fchmodat(parent, name, mode & 07777, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 /* In a user namespace nodes cannot be made: the host's node of the same name and number is bound instead. */

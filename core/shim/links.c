@@ -30,7 +30,9 @@ struct request {
 
 static int ask(int fd, uint16_t type, uint16_t flags, int index) {
     struct request request = {
-        .header = {.nlmsg_len = sizeof(request), .nlmsg_type = type, .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)},
+        .header = {.nlmsg_len = sizeof(request),
+                   .nlmsg_type = type,
+                   .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)},
         .link = {.ifi_index = index},
         .group_header = {.rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = IFLA_GROUP},
         .group = GROUP,

@@ -2,12 +2,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/keyctl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../include/shim.h"
@@ -39,6 +43,21 @@ static int complain(const struct tsc_error *error) {
     return 1;
 }
 
+/* Who may not mount gets a copy in memory that nobody can change. */
+static void seal_copy(char *argv[], char *envp[]) {
+    tsc_auto_fd int file = tsc_fd_open("/proc/self/exe", O_RDONLY, 0);
+    int seals = file < 0 ? -1 : fcntl(file, F_GET_SEALS);
+    tsc_auto_fd int copy =
+        file < 0 || seals > 0 ? -1 : memfd_create("tscompose-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (copy < 0)
+        return;
+    ssize_t count;
+    while ((count = sendfile(copy, file, NULL, 1 << 24)) > 0)
+        ;
+    if (count == 0 && fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+        tsc_sys_execveat(copy, "", argv, envp, AT_EMPTY_PATH);
+}
+
 /*
  * All that runs our code, also inside containers, runs from a detached read-only clone of the mount that holds our file:
  * nobody can reach the host's program for writing through /proc/PID/exe.
@@ -53,9 +72,14 @@ static void seal(char *argv[], char *envp[]) {
     tsc_auto_fd int tree =
         tsc_sys_open_tree(file, "", TSC_OPEN_TREE_CLONE | TSC_OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     struct tsc_mount_attr attributes = {.attr_set = TSC_MOUNT_ATTR_RDONLY};
-    if (tree < 0 || tsc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attributes) < 0)
-        return;
-    tsc_sys_execveat(tree, "", argv, envp, AT_EMPTY_PATH);
+    if (tree >= 0 && tsc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attributes) == 0)
+        tsc_sys_execveat(tree, "", argv, envp, AT_EMPTY_PATH);
+    seal_copy(argv, envp);
+}
+
+/* The keys of who started us are not the container's; a kernel without keys has none. */
+static void leave_keyring(void) {
+    syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 }
 
 /* The standard descriptors exist, and nothing that was inherited goes on to a container by mistake. */
@@ -247,10 +271,10 @@ int main(int argc, char *argv[], char *envp[]) {
     seal(argv, envp);
     prctl(PR_SET_NAME, "tscompose-shim", 0, 0, 0);
     tidy_descriptors();
-    if (argc > 1 && strcmp(argv[1], "run") == 0)
-        return run(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "exec") == 0)
-        return exec(argc, argv);
+    if (argc > 1 && (strcmp(argv[1], "run") == 0 || strcmp(argv[1], "exec") == 0)) {
+        leave_keyring();
+        return argv[1][0] == 'r' ? run(argc, argv) : exec(argc, argv);
+    }
     if (argc > 1 && (strcmp(argv[1], "create") == 0 || strcmp(argv[1], "start") == 0))
         return create(argc, argv);
     fputs(usage, stderr);

@@ -344,6 +344,18 @@ static void tie_to_shim(const struct tsc_launch *launch) {
         _exit(1);
 }
 
+/* Paths of the image may lead through /proc/self/fd: nothing of the host is behind it when they are followed. */
+static void drop_descriptors(struct tsc_launch *launch) {
+    int kept[TSC_KEPT_MAX + 2];
+    size_t count = 0;
+    for (int i = 0; i < launch->kept_count; i++)
+        kept[count++] = launch->first_kept + i;
+    kept[count++] = launch->channel;
+    kept[count++] = launch->self;
+    tsc_fd_close_others(kept, count);
+    launch->proc = launch->root = -1;
+}
+
 static int run_start_hooks(const struct tsc_launch *launch, struct tsc_error *reterr) {
     struct tsc_hook_state state = {
         .program = launch->program, .status = "created", .pid = getpid(), .network = -1};
@@ -359,6 +371,7 @@ static int execute(struct tsc_launch *launch, struct tsc_error *reterr) {
     if (!arguments[0])
         return tsc_fail(reterr, -EINVAL, name, "");
     umask(launch->umask);
+    drop_descriptors(launch);
     int error = run_start_hooks(launch, reterr);
     if (error == 0)
         error = enter_directory(launch, reterr);

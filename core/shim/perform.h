@@ -9,6 +9,8 @@
 
 #include "program.h"
 
+enum { TSC_KEPT_MAX = 64 };
+
 /* For tests: this step fails (TSCOMPOSE_FAIL_STEP). */
 struct tsc_fault {
     uint32_t op;

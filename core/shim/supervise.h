@@ -88,9 +88,9 @@ struct tsc_namespaces {
     int user; /* descriptor of the container's user namespace, or -1 */
     struct tsc_join joins[TSC_JOINS_MAX];
     size_t join_count;
-    unsigned unshare; /* what the first process gets anew */
-    unsigned all;     /* what one more process has to join */
-    bool own_network; /* the shim left the host's network */
+    unsigned unshare;  /* what the first process gets anew */
+    unsigned all;      /* what one more process has to join */
+    bool own_network;  /* the shim left the host's network */
     bool made_network; /* for one that was made for it */
 };
 

@@ -36,6 +36,14 @@ export const MASKED_PATHS: readonly string[] = [
   '/sys/firmware',
 ];
 
+/** How often each processor of this machine was throttled, which tells a container what its neighbours do. */
+export function throttlePaths({ listDirectory }: Pick<Machine, 'listDirectory'>): readonly string[] {
+  const directory = '/sys/devices/system/cpu';
+  const processors = (listDirectory(directory) ?? []).filter((name) => /^cpu\d+$/.test(name)).sort();
+  const paths = processors.map((name) => `${directory}/${name}/thermal_throttle`);
+  return paths.filter((path) => listDirectory(path) !== undefined);
+}
+
 export const READ_ONLY_PATHS: readonly string[] = [
   '/proc/bus',
   '/proc/fs',

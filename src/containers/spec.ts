@@ -8,7 +8,14 @@ import { type JoinSlot, type Joins, type Namespaces, namespacesOf, toOciNamespac
 import type { OciLinux, OciMount, OciProcess, OciSeccomp, OciSpec } from './oci.ts';
 import { commandOf, environmentOf, type ImageDefaults, numericUser, rlimitsOf, userOf } from './program.ts';
 import { resourcesOf, unsupportedResources } from './resources.ts';
-import { MASKED_PATHS, READ_ONLY_PATHS, type Security, securityOf, sysctlsOf } from './security.ts';
+import {
+  MASKED_PATHS,
+  READ_ONLY_PATHS,
+  type Security,
+  securityOf,
+  sysctlsOf,
+  throttlePaths,
+} from './security.ts';
 import { byteCount } from './units.ts';
 import type { Warning } from './warning.ts';
 
@@ -64,7 +71,7 @@ export function buildSpec(input: SpecInput): SpecResult {
       rootfsPropagation: 'slave',
       ...(rules ? { seccomp: rules } : {}),
       ...sysctls(service, namespaces),
-      ...paths(security),
+      ...paths(security, machine),
       ...(security.selinux ? { mountLabel: security.selinux } : {}),
     },
   };
@@ -192,8 +199,9 @@ function sysctls(service: Service, namespaces: Namespaces): Partial<OciLinux> {
   return Object.keys(sysctl).length === 0 ? {} : { sysctl };
 }
 
-function paths({ openSystemPaths }: Security): Partial<OciLinux> {
-  return openSystemPaths ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READ_ONLY_PATHS };
+function paths({ openSystemPaths }: Security, machine: Machine): Partial<OciLinux> {
+  if (openSystemPaths) return {};
+  return { maskedPaths: [...MASKED_PATHS, ...throttlePaths(machine)], readonlyPaths: READ_ONLY_PATHS };
 }
 
 function labelWarnings(mounts: readonly ResolvedMount[]): Warning[] {

@@ -16,13 +16,16 @@ export interface Snapshot {
   prepare(upper: string): Promise<void>;
 }
 
+// A directory that the container could rename would show, at its next start, what was masked by its path.
+const FIXED_NAMES = ['redirect_dir=off'];
+
 /** What the overlay mount of a container is made of. */
 export function snapshotOf(ctx: Context, image: Image): Snapshot {
-  const isRoot = process.getuid?.() === 0;
+  const isHost = image.id === HOST_IMAGE;
   return {
     lower: image.layers,
-    masks: image.id === HOST_IMAGE ? hostMasks(ctx) : [],
-    overlayOptions: isRoot ? [] : ['userxattr'],
+    masks: isHost ? hostMasks(ctx) : [],
+    overlayOptions: process.getuid?.() === 0 ? (isHost ? FIXED_NAMES : []) : ['userxattr'],
     prepare: (upper) => prepareUpper(ctx, image, upper),
   };
 }

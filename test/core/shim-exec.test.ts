@@ -102,7 +102,7 @@ describe.skipIf(!isRoot)('exec (needs root)', () => {
 });
 
 describe.skipIf(!isRoot)('a health check (needs root)', () => {
-  const health = (retries: number, ...argv: string[]) => step('HEALTH', 30, 200, 0, 0, retries, ...argv);
+  const health = (retries: number, ...argv: string[]) => step('HEALTH', 30, 20_000, 0, 0, retries, ...argv);
 
   async function watch(steps: ReturnType<typeof step>[], wanted: string) {
     const container = new Container(['sleep', '600'], { steps });
@@ -131,7 +131,10 @@ describe.skipIf(!isRoot)('a health check (needs root)', () => {
   });
 
   it('kills a probe that takes too long, with all it started', async () => {
-    const result = await watch([health(1, 'sh', '-c', 'sleep 100 & sleep 100')], 'unhealthy');
+    const result = await watch(
+      [step('HEALTH', 30, 200, 0, 0, 1, 'sh', '-c', 'sleep 100 & sleep 100')],
+      'unhealthy',
+    );
     expect(result?.log[0]).toMatchObject({ exitCode: -1, output: 'Health check exceeded timeout (0.2 s)' });
   });
 
@@ -145,7 +148,7 @@ describe.skipIf(!isRoot)('a health check (needs root)', () => {
   it('does not count failures within the start period', async () => {
     const hour = 3_600_000;
     const container = new Container(['sh', '-c', 'while [ ! -e /tmp/go ]; do sleep 0.01; done; sleep 600'], {
-      steps: [step('HEALTH', hour, 200, hour, 20, 1, 'sh', '-c', 'test -e /tmp/well')],
+      steps: [step('HEALTH', hour, 20_000, hour, 20, 1, 'sh', '-c', 'test -e /tmp/well')],
     });
     try {
       await container.start();
