@@ -135,6 +135,9 @@ export class ComposeError extends Error {
   }
 }
 
+/** What kept a goal from being reached after its plan had begun: whatever its code, the command itself was right. */
+export class ActionError extends ComposeError {}
+
 /** A bug of tscompose: an invariant did not hold. The terminal asks the user to report it. */
 export class InternalError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {

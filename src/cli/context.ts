@@ -71,5 +71,9 @@ async function load(global: GlobalFlags, options: ProjectOptions): Promise<Proje
 
 async function startEngine(global: GlobalFlags, state: Context): Promise<Engine> {
   const { openEngine } = await import('../engine/engine.ts');
-  return openEngine(state, { version: VERSION, compatibility: global.compatibility });
+  return openEngine(state, {
+    version: VERSION,
+    compatibility: global.compatibility,
+    offline: global.offline,
+  });
 }

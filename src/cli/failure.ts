@@ -1,6 +1,6 @@
 // Words and exit codes for what went wrong.
 import { readFileSync } from 'node:fs';
-import { ComposeError, type Diagnostic, type ErrorCode, InternalError } from '../errors.ts';
+import { ActionError, ComposeError, type Diagnostic, type ErrorCode, InternalError } from '../errors.ts';
 
 /** Codes that mean that the command line or a file is wrong, not the world. */
 const INPUT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -33,7 +33,7 @@ const INPUT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof ComposeError)) return 1;
   if (error.code === 'interrupted') return 130;
-  return INPUT_CODES.has(error.code) ? 2 : 1;
+  return INPUT_CODES.has(error.code) && !(error instanceof ActionError) ? 2 : 1;
 }
 
 export interface FailureStyle {

@@ -10,6 +10,7 @@ import { interfaceNames } from '../networks/endpoint.ts';
 import { endpointOptions } from '../networks/options.ts';
 import type { NetworkRecord } from '../networks/record.ts';
 import { serviceHash } from '../plan/hash.ts';
+import { imageKey } from '../plan/observed.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { formatDependsOn } from '../plan/recall.ts';
 import { networkOrder } from '../plan/references.ts';
@@ -65,7 +66,7 @@ export async function assemble(session: Session, wish: Assembly): Promise<Contai
   const { ctx, project, world } = session;
   const { service, serviceName, name, number, slug } = wish;
   const imageName = service.image ?? `${project.name}${session.separator}${serviceName}`;
-  const image = world.images.get(imageName) ?? (await freshImage(session, imageName));
+  const image = await imageOf(session, imageName, service.platform);
   const id = newContainerId();
   const endpoints = endpointsOf(session, id, wish);
   const joins = joinsOf(session, service);
@@ -110,8 +111,8 @@ export async function assemble(session: Session, wish: Assembly): Promise<Contai
   return record;
 }
 
-async function freshImage({ ctx }: Session, name: string): Promise<Image> {
-  const image = await resolveImage(ctx, name);
+async function imageOf({ ctx, world }: Session, name: string, platform?: string): Promise<Image> {
+  const image = world.images.get(imageKey(name, platform)) ?? (await resolveImage(ctx, name, { platform }));
   if (image !== undefined) return image;
   throw new ComposeError('image-not-found', `image ${name} is not here`, {
     hint: 'load it with "tscompose image load"',
@@ -268,7 +269,7 @@ async function mountedImages(session: Session, service: Service): Promise<Readon
     type === 'image' && source ? [source] : [],
   );
   const found = new Map<string, Image>();
-  for (const name of new Set(names)) found.set(name, await freshImage(session, name));
+  for (const name of new Set(names)) found.set(name, await imageOf(session, name));
   return found;
 }
 

@@ -171,6 +171,7 @@ function emptyProject(name: string): Project {
     networks: [],
     volumes: [],
     images: new Map(),
+    time: 0,
     foreignNames: new Map(),
   });
 }

@@ -10,7 +10,7 @@ import { withProvider } from './injection.ts';
 import { discardContainer } from './remove.ts';
 import type { Result } from './result.ts';
 import { type OneoffRequest, Session } from './session.ts';
-import { observe, type World } from './world.ts';
+import { type ImageWanted, observe, type World } from './world.ts';
 
 export interface Setting {
   readonly ctx: Context;
@@ -95,13 +95,15 @@ export function newSession(engine: Setting, project: Project, parts: SessionPart
   return new Session({ ...engine, project, ...parts });
 }
 
-/** Names of the images whose presence decides what a goal takes. */
-export function imagesFor({ separator }: Setting, project: Project, goal: Goal): readonly string[] {
+/** The images whose presence decides what a goal takes. */
+export function imagesFor({ separator }: Setting, project: Project, goal: Goal): readonly ImageWanted[] {
   const matters =
     goal.kind === 'up' || goal.kind === 'run' || (goal.kind === 'down' && goal.images !== undefined);
   if (!matters) return [];
   const services = Object.entries(project.services).filter(([, { provider }]) => provider === undefined);
-  return services.map(([name, { image }]) => image ?? `${project.name}${separator}${name}`);
+  return services.map(([name, { image = `${project.name}${separator}${name}`, platform }]) => {
+    return { name: image, platform };
+  });
 }
 
 // Nobody was there to remove what `run --rm -d` left.

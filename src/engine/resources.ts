@@ -142,10 +142,9 @@ export async function fetchImage(
   action: ActionOf<'pull-image'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { image, service } = action;
+  const { image, service, platform } = action;
   if (image.startsWith('rootfs:')) throw noDirectory(session, action);
   const { pullImage } = await import('../images/pull.ts');
-  const platform = session.project.services[service]?.platform;
   try {
     await pullImage(session.ctx, image, { platform, signal, offline: session.offline });
   } catch (cause) {

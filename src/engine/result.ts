@@ -1,5 +1,5 @@
 // How a plan went, and the one error that tells it.
-import { ComposeError, InternalError } from '../errors.ts';
+import { ActionError, ComposeError, InternalError } from '../errors.ts';
 import type { Action, Plan } from '../plan/plan.ts';
 import { subjectOf } from '../plan/plan.ts';
 import type { Outcome } from './execute.ts';
@@ -89,7 +89,7 @@ function summary(
     ...(running.length === 0 ? [] : [`left running: ${listed(running)}`]),
   ];
   const at = error instanceof ComposeError ? error.at : undefined;
-  return new ComposeError(error instanceof ComposeError ? error.code : 'system', message, {
+  return new ActionError(error instanceof ComposeError ? error.code : 'system', message, {
     cause: error,
     ...(hints.length === 0 ? {} : { hint: hints.join('\n') }),
     ...(at === undefined ? {} : { at }),

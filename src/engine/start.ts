@@ -97,7 +97,7 @@ export async function prepareOnce(session: Session, { id, image }: ContainerReco
   const files = containerFiles(ctx.layout, id);
   if (existsSync(files.launched)) return;
   const found =
-    world.images.get(image.name) ??
+    [...world.images.values()].find((known) => known.id === image.id) ??
     (await resolveImage(ctx, image.id)) ??
     (await resolveImage(ctx, image.name));
   if (found !== undefined) await session.snapshot(found).prepare(files.upper);

@@ -6,7 +6,7 @@ import { dockerState, readStatus, type Status } from '../containers/status.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import { type Image, resolveImage } from '../images/image.ts';
 import { listNetworks, type NetworkRecord } from '../networks/record.ts';
-import type { NameOwner, Observed, ObservedContainer } from '../plan/observed.ts';
+import { imageKey, type NameOwner, type Observed, type ObservedContainer } from '../plan/observed.ts';
 import type { ContainerRef } from '../plan/plan.ts';
 import type { Context } from '../state/context.ts';
 import { listVolumes, type VolumeRecord } from '../volumes/volume.ts';
@@ -15,6 +15,7 @@ import { LABEL } from './labels.ts';
 /** What was read once, and what actions made since. */
 export class World {
   readonly observed: Observed;
+  /** By `imageKey`. */
   readonly images: ReadonlyMap<string, Image>;
   readonly #all: readonly ContainerRecord[];
   readonly #records: Map<string, ContainerRecord>;
@@ -86,14 +87,6 @@ export class World {
     throw new ComposeError('volume-not-found', `volume ${name} does not exist`);
   }
 
-  image(name: string): Image {
-    const image = this.images.get(name);
-    if (image !== undefined) return image;
-    throw new ComposeError('image-not-found', `image ${name} is not here`, {
-      hint: 'load it with "tscompose image load"',
-    });
-  }
-
   add(record: ContainerRecord): void {
     this.#made.set(record.name, record);
   }
@@ -115,6 +108,12 @@ export class World {
   }
 }
 
+/** An image as a service asks for it. */
+export interface ImageWanted {
+  readonly name: string;
+  readonly platform: string | undefined;
+}
+
 interface Reading {
   readonly own: readonly { readonly record: ContainerRecord; readonly status: Status }[];
   readonly others: readonly ContainerRecord[];
@@ -126,7 +125,7 @@ interface Reading {
 export async function observe(
   ctx: Context,
   project: Pick<Project, 'name'>,
-  images: readonly string[],
+  images: readonly ImageWanted[],
 ): Promise<World> {
   const records = listContainers(ctx);
   const own = records
@@ -137,11 +136,12 @@ export async function observe(
   return new World(read, await findImages(ctx, images));
 }
 
-async function findImages(ctx: Context, names: readonly string[]): Promise<ReadonlyMap<string, Image>> {
+async function findImages(ctx: Context, wanted: readonly ImageWanted[]): Promise<ReadonlyMap<string, Image>> {
+  const byKey = new Map(wanted.map((image) => [imageKey(image.name, image.platform), image]));
   const found = new Map<string, Image>();
-  for (const name of new Set(names)) {
-    const image = await resolveImage(ctx, name);
-    if (image !== undefined) found.set(name, image);
+  for (const [key, { name, platform }] of byKey) {
+    const image = await resolveImage(ctx, name, { platform });
+    if (image !== undefined) found.set(key, image);
   }
   return found;
 }
@@ -154,6 +154,7 @@ function observedOf(read: Reading, images: ReadonlyMap<string, Image>): Observed
     for (const { name } of mounts) if (name !== undefined) append(onVolume, name, id);
   }
   return {
+    time: Date.now(),
     containers: read.own.map(observedContainer),
     networks: read.networks.map(({ id, name, project, key, configHash }) => {
       return { id, name, project, key, configHash, users: onNetwork.get(id) ?? [] };
@@ -167,7 +168,7 @@ function observedOf(read: Reading, images: ReadonlyMap<string, Image>): Observed
         users: onVolume.get(name) ?? [],
       };
     }),
-    images: new Map([...images].map(([name, { id }]) => [name, id])),
+    images,
     foreignNames: new Map(read.others.map((record): [string, NameOwner] => [record.name, record])),
   };
 }

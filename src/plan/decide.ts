@@ -5,7 +5,7 @@ import type { UpGoal } from './goal.ts';
 import { serviceHash } from './hash.ts';
 import { isAlive, type ObservedContainer } from './observed.ts';
 import { namespaceOwners, networkKeys, replicaCount, volumeKeys, volumeSources } from './references.ts';
-import { imageName, type Situation, serviceNamed } from './situation.ts';
+import { imageHere, type Situation, serviceNamed } from './situation.ts';
 
 export type RecreatePolicy = 'diverged' | 'force' | 'never';
 
@@ -118,7 +118,7 @@ function divergence(input: DecideInput, name: string, service: Service, decision
   const { situation } = input;
   const policy = input.policyOf(name);
   const hash = policy === 'diverged' ? serviceHash(service) : '';
-  const image = situation.observed.images.get(imageName(situation, name));
+  const image = imageHere(situation, name)?.id;
   const networks = networkKeys(service).map((key) => situation.project.networks[key]?.name ?? key);
   const volumes = volumeKeys(service).map((key) => situation.project.volumes[key]?.name ?? key);
   return (container: ObservedContainer): string | undefined => {

@@ -53,15 +53,30 @@ export interface NameOwner {
   readonly service: string;
 }
 
+/** An image that is here. */
+export interface ObservedImage {
+  /** `sha256:…`; anything else is no image of a registry. */
+  readonly id: string;
+  /** ISO 8601: when it was pulled last. */
+  readonly pulled?: string;
+}
+
+/** What tells images of one name for several platforms apart. */
+export function imageKey(name: string, platform: string | undefined): string {
+  return platform === undefined ? name : `${name} (${platform})`;
+}
+
 export interface Observed {
+  /** When it was read, in milliseconds since 1970. */
+  readonly time: number;
   /** Of this project, in any order. */
   readonly containers: readonly ObservedContainer[];
   /** All of the machine. */
   readonly networks: readonly ObservedNetwork[];
   /** All of the machine. */
   readonly volumes: readonly ObservedVolume[];
-  /** Images that are here, by the name that a service gives, with their id. */
-  readonly images: ReadonlyMap<string, string>;
+  /** Images that are here, by `imageKey` of what a service asks for. */
+  readonly images: ReadonlyMap<string, ObservedImage>;
   /** Names of containers of other projects. */
   readonly foreignNames: ReadonlyMap<string, NameOwner>;
 }

@@ -17,7 +17,8 @@ type Doing =
       readonly kind: 'pull-image';
       readonly image: string;
       readonly service: string;
-      readonly always: boolean;
+      /** `os/architecture[/variant]`; that of this machine unless told. */
+      readonly platform?: string;
     }
   | { readonly kind: 'build-image'; readonly image: string; readonly service: string }
   | { readonly kind: 'remove-image'; readonly image: string }
@@ -134,6 +135,7 @@ export class PlanBuilder {
 export function subjectOf(action: Doing): string {
   switch (action.kind) {
     case 'pull-image':
+      return action.platform === undefined ? action.image : `${action.image} (${action.platform})`;
     case 'build-image':
     case 'remove-image':
       return action.image;

@@ -1,11 +1,12 @@
 // Images, networks and volumes that services need: what is missing, and what is not as the files say any more.
 import type { Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
+import { pullDecision } from '../images/policy.ts';
 import type { UpGoal } from './goal.ts';
 import { networkHash, volumeHash } from './hash.ts';
 import type { ObservedNetwork, ObservedVolume } from './observed.ts';
 import { networkKeys, volumeKeys } from './references.ts';
-import { imageName, type Situation, serviceNamed } from './situation.ts';
+import { imageHere, imageName, type Situation, serviceNamed } from './situation.ts';
 
 /** A network or volume that has to be made, and what is there under its name now. */
 export interface Wanted<T> {
@@ -66,36 +67,44 @@ export function addImage(
 ): string | undefined {
   const service = serviceNamed(situation, name);
   const image = imageName(situation, name);
-  const present = situation.observed.images.has(image);
+  const here = imageHere(situation, name);
   const policy = pullPolicy(service, goal);
-  if (goal.build === 'always' && service.build !== undefined) return addBuild('a build was asked for');
-  if (goal.build !== 'never' && policy === 'build' && service.build !== undefined) {
-    return addBuild('its pull policy is build');
+  const mayBuild = service.build !== undefined && goal.build !== 'never';
+  const build = (cause: string) => situation.plan.add({ kind: 'build-image', image, service: name, cause });
+  if (mayBuild && goal.build === 'always') return build('a build was asked for');
+  if (mayBuild && policy === 'build') return build('its pull policy is build');
+  // This machine and directories of it are at no registry.
+  if (here !== undefined && !here.id.startsWith('sha256:')) return undefined;
+  const { pull_refresh_after: refreshAfter } = service;
+  const { pull, cause } = pullDecision(
+    { policy, refreshAfter, hasBuild: mayBuild },
+    here,
+    situation.observed.time,
+  );
+  if (pull && !(here !== undefined && situation.offline)) {
+    const platform = service.platform === undefined ? {} : { platform: service.platform };
+    return situation.plan.add({ kind: 'pull-image', image, service: name, ...platform, cause });
   }
-  if (policy === 'always') return addPull('its pull policy is always', true);
-  if (present) return undefined;
-  if (service.build !== undefined && goal.build !== 'never') return addBuild('the image is not here');
-  if (policy === 'never') throw missing(situation, name, image);
-  return addPull('the image is not here', false);
-
-  function addBuild(cause: string): string {
-    return situation.plan.add({ kind: 'build-image', image, service: name, cause });
-  }
-  function addPull(cause: string, always: boolean): string {
-    return situation.plan.add({ kind: 'pull-image', image, service: name, always, cause });
-  }
+  if (here !== undefined) return undefined;
+  if (mayBuild) return build('the image is not here');
+  throw missing(situation, name, { image, cause });
 }
 
 function pullPolicy(service: Service, { pull }: Pick<UpGoal, 'pull'>): string {
   const asked = pull === undefined || pull === 'policy' ? service.pull_policy : pull;
-  if (asked === 'always' && service.image === undefined) return 'missing';
+  // What has no name of its own is at no registry.
+  if (service.image === undefined && asked !== 'never' && asked !== 'build') return 'missing';
   return asked ?? 'missing';
 }
 
-function missing({ project }: Situation, name: string, image: string): ComposeError {
+function missing(
+  { project }: Situation,
+  name: string,
+  { image, cause }: { readonly image: string; readonly cause: string },
+): ComposeError {
   const at = project.positionOf(`services.${name}.image`);
   return new ComposeError('image-not-found', `image ${image} of service ${name} is not here`, {
-    hint: 'pull_policy is never: load the image, or allow it to be pulled',
+    hint: `${cause}: load the image, or allow it to be pulled`,
     ...(at === undefined ? {} : { at }),
   });
 }

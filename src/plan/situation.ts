@@ -2,10 +2,12 @@
 import type { Project, Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
 import { buildGraph, type Graph } from './graph.ts';
-import type { Observed, ObservedContainer } from './observed.ts';
+import { imageKey, type Observed, type ObservedContainer, type ObservedImage } from './observed.ts';
 import { type ContainerRef, PlanBuilder } from './plan.ts';
 
 export interface PlanOptions {
+  /** Images that are here are not asked for at their registries. */
+  readonly offline?: boolean;
   /** Between the parts of names: `-`, or `_` as Compose 1 had it. */
   readonly separator?: '-' | '_';
 }
@@ -16,6 +18,7 @@ export interface Situation {
   readonly graph: Graph;
   readonly plan: PlanBuilder;
   readonly separator: '-' | '_';
+  readonly offline: boolean;
   /** Containers of a service that are no one-offs, by number, newest first among equals. */
   readonly replicasOf: (service: string) => readonly ObservedContainer[];
   readonly oneoffsOf: (service: string) => readonly ObservedContainer[];
@@ -29,6 +32,7 @@ export function situationOf(project: Project, observed: Observed, options: PlanO
     graph: buildGraph(project.services, project.positionOf),
     plan: new PlanBuilder(),
     separator: options.separator ?? '-',
+    offline: options.offline ?? false,
     replicasOf: (service) => replicas.get(service) ?? [],
     oneoffsOf: (service) => oneoffs.get(service) ?? [],
   };
@@ -62,6 +66,12 @@ export function containerName({ project, separator }: Situation, service: string
 /** Name of the image of a service: its own, or that of the build. */
 export function imageName({ project, separator }: Situation, service: string): string {
   return project.services[service]?.image ?? `${project.name}${separator}${service}`;
+}
+
+/** The image of a service, if it is here for the platform that the service wants. */
+export function imageHere(situation: Situation, service: string): ObservedImage | undefined {
+  const platform = situation.project.services[service]?.platform;
+  return situation.observed.images.get(imageKey(imageName(situation, service), platform));
 }
 
 /** How actions name an existing container. */

@@ -1,6 +1,7 @@
 // Plans of up, create, scale and run as text, over small worlds.
 import { describe, expect, it } from 'vitest';
-import { type ProjectSketch, project, type World, world } from '../support/world.ts';
+import type { UpGoal } from '../../src/plan/goal.ts';
+import { type ProjectSketch, project, type ServiceSketch, type World, world } from '../support/world.ts';
 
 const pair: ProjectSketch = { services: { web: { needs: { db: 'started' } }, db: {} } };
 const follows: ProjectSketch = {
@@ -511,6 +512,38 @@ describe('images', () => {
   it('that are not here and must not be pulled are refused', () => {
     const stack = world({ services: { web: { pull_policy: 'never' } } }).withoutImages();
     expect(() => stack.plan(up)).toThrow(expect.objectContaining({ code: 'image-not-found' }));
+  });
+
+  it('are pulled again when their policy or the command line says so', () => {
+    const yesterday = '2026-01-01T00:00:00Z';
+    const pulls = (sketch: ServiceSketch, goal: Partial<UpGoal> = {}, offline = false) =>
+      world({ services: { web: { image: 'box', ...sketch } } })
+        .image('box', 'sha256:box', yesterday)
+        .plan({ kind: 'up', ...goal }, { offline })
+        .find((line) => line.includes('pull-image'));
+    expect(pulls({ pull_policy: 'every_12h' })).toBe(
+      '2. pull-image box: it was last pulled more than 12h ago',
+    );
+    expect(pulls({ pull_policy: 'weekly' })).toBeUndefined();
+    expect(pulls({ pull_policy: 'refresh', pull_refresh_after: '2h' })).toContain('more than 2h ago');
+    expect(pulls({ pull_policy: 'never' }, { pull: 'always' })).toContain('its pull policy is always');
+    expect(pulls({ pull_policy: 'always' }, { pull: 'missing' })).toBeUndefined();
+    expect(pulls({ pull_policy: 'always' }, {}, true)).toBeUndefined();
+  });
+
+  it('of another platform are other images', () => {
+    const stack = world({ services: { web: {}, arm: { platform: 'linux/arm64' } } });
+    expect(stack.plan({ kind: 'up' })).toContain('2. pull-image box (linux/arm64): the image is not here');
+    stack.image('box (linux/arm64)', 'sha256:arm');
+    expect(stack.plan({ kind: 'up' }).join()).not.toContain('pull-image');
+  });
+
+  it('that are this machine are never pulled', () => {
+    const stack = world({ services: { web: { image: 'host', pull_policy: 'always' } } }).image(
+      'host',
+      'host',
+    );
+    expect(stack.plan({ kind: 'up' }).join()).not.toContain('pull-image');
   });
 
   it('of a build are built when they are not here, or when asked', () => {

@@ -6,12 +6,14 @@ import type {
   NameOwner,
   Observed,
   ObservedContainer,
+  ObservedImage,
   ObservedNetwork,
   ObservedVolume,
 } from '../../src/plan/observed.ts';
 import { renderPlan } from '../../src/plan/plan.ts';
 import { formatDependsOn } from '../../src/plan/recall.ts';
 import { reconcile } from '../../src/plan/reconcile.ts';
+import type { PlanOptions } from '../../src/plan/situation.ts';
 
 type Conditions = Readonly<
   Record<string, 'started' | 'healthy' | 'completed' | (Partial<Dependency> & { condition?: string })>
@@ -81,7 +83,8 @@ export class World {
   readonly containers: ObservedContainer[] = [];
   readonly networks: ObservedNetwork[] = [];
   readonly volumes: ObservedVolume[] = [];
-  readonly images = new Map([['box', 'sha256:box']]);
+  readonly images = new Map<string, ObservedImage>([['box', { id: 'sha256:box' }]]);
+  readonly time = Date.parse('2026-01-02T00:00:00Z');
   readonly foreignNames = new Map<string, NameOwner>();
 
   constructor(of: Project) {
@@ -136,8 +139,8 @@ export class World {
     return this;
   }
 
-  image(name: string, id: string): this {
-    this.images.set(name, id);
+  image(name: string, id: string, pulled?: string): this {
+    this.images.set(name, { id, ...(pulled === undefined ? {} : { pulled }) });
     return this;
   }
 
@@ -156,8 +159,8 @@ export class World {
   }
 
   /** The plan for a goal, as lines of text. */
-  plan(goal: Goal): string[] {
-    return renderPlan(reconcile(this.project, this.observed, goal)).split('\n');
+  plan(goal: Goal, options?: PlanOptions): string[] {
+    return renderPlan(reconcile(this.project, this.observed, goal, options)).split('\n');
   }
 }
 

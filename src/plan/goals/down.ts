@@ -3,7 +3,7 @@ import type { Declared, Project } from '../../compose/project.ts';
 import type { Verdict } from '../decide.ts';
 import type { DownGoal } from '../goal.ts';
 import { isAlive, type ObservedContainer } from '../observed.ts';
-import { imageName, orphansOf, refTo, type Situation, selected } from '../situation.ts';
+import { imageHere, imageName, orphansOf, refTo, type Situation, selected } from '../situation.ts';
 import { addStops } from '../stopping.ts';
 
 /** Plans `down`. */
@@ -114,7 +114,7 @@ function removeImages(
     const definition = situation.project.services[service];
     const local = definition?.image === undefined || definition.build !== undefined;
     const image = imageName(situation, service);
-    if ((which === 'local' && !local) || !situation.observed.images.has(image)) continue;
+    if ((which === 'local' && !local) || imageHere(situation, service) === undefined) continue;
     const needs = situation.replicasOf(service).map(({ id }) => removed.get(id));
     situation.plan.add({ kind: 'remove-image', image, cause: `--rmi ${which} was given`, needs });
   }
