@@ -53,7 +53,7 @@ function expected(call: string, capabilities: readonly string[], own: string, va
     : EPERM;
 }
 
-function holds(op: string, value: bigint, wanted: number): boolean {
+function holds(op: string, value: bigint, wanted: number | bigint): boolean {
   if (op === 'SCMP_CMP_EQ') return value === BigInt(wanted);
   if (op === 'SCMP_CMP_LT') return value < BigInt(wanted);
   if (op === 'SCMP_CMP_GT') return value > BigInt(wanted);
