@@ -2,7 +2,7 @@
 import type { Project } from '../compose/project.ts';
 import { listContainers } from '../containers/container.ts';
 import type { ContainerRecord } from '../containers/record.ts';
-import { dockerState, readStatus, type Status } from '../containers/status.ts';
+import { dockerState, isPast, readStatus, type Status } from '../containers/status.ts';
 import type { CliContext } from './command.ts';
 import { containerRow } from './container-row.ts';
 import type { Row } from './listing.ts';
@@ -33,6 +33,7 @@ export async function projectContainers(context: CliContext, project: string): P
   return listContainers(state)
     .filter((record) => record.project === project)
     .map((record) => ({ record, status: readStatus(state, record.id) }))
+    .filter(({ record, status }) => !isPast(record, status))
     .sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
 }
 

@@ -4,6 +4,7 @@ import type { Context } from '../state/context.ts';
 import { asArray, asBoolean, asNumber, asObject, asString, type JsonObject } from '../state/decode.ts';
 import { containerFiles } from '../state/layout.ts';
 import { readRecord } from '../state/record.ts';
+import type { ContainerRecord } from './record.ts';
 
 /** What the shim writes (shim.h), and `lost`: its shim died without a last word. */
 export type State = 'creating' | 'created' | 'running' | 'paused' | 'restarting' | 'stopped' | 'lost';
@@ -87,6 +88,11 @@ export function dockerState(status: Status): DockerState {
 /** Whether processes of the container may be alive under a shim. */
 export function isAlive(status: Status): boolean {
   return status.state === 'running' || status.state === 'paused' || status.state === 'restarting';
+}
+
+/** Whether a container was to go when it ends and has ended: nobody was there to remove it, so the next command does. */
+export function isPast({ autoRemove }: Pick<ContainerRecord, 'autoRemove'>, { state }: Status): boolean {
+  return autoRemove && (state === 'stopped' || state === 'lost');
 }
 
 function isFinal(status: Status): boolean {

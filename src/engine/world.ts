@@ -2,7 +2,7 @@
 import type { Project } from '../compose/project.ts';
 import { listContainers } from '../containers/container.ts';
 import type { ContainerRecord } from '../containers/record.ts';
-import { dockerState, readStatus, type Status } from '../containers/status.ts';
+import { dockerState, isPast, readStatus, type Status } from '../containers/status.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import { type Image, resolveImage } from '../images/image.ts';
 import { listNetworks, type NetworkRecord } from '../networks/record.ts';
@@ -72,9 +72,10 @@ export class World {
 
   /** One-offs that were to be removed at their end, and have ended. */
   endedOneoffs(): readonly ContainerRecord[] {
-    const hasEnded = ({ id }: ContainerRecord) =>
-      ['stopped', 'lost'].includes(this.#statuses.get(id)?.state ?? '');
-    return [...this.#records.values()].filter((record) => record.autoRemove && hasEnded(record));
+    return [...this.#records.values()].filter((record) => {
+      const status = this.#statuses.get(record.id);
+      return status !== undefined && isPast(record, status);
+    });
   }
 
   networkIfThere(name: string): NetworkRecord | undefined {

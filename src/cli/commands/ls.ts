@@ -1,8 +1,9 @@
 // `ls`: the projects of this machine.
-import type { ContainerRecord } from '../../containers/record.ts';
+import { dockerState } from '../../containers/status.ts';
 import { ComposeError } from '../../errors.ts';
 import type { CommandSpec } from '../command.ts';
 import type { Row } from '../listing.ts';
+import type { Sighting } from '../rows.ts';
 
 const COLUMNS = [
   { title: 'NAME', field: 'Name' },
@@ -25,15 +26,18 @@ export const command: CommandSpec = {
   ],
   positionals: { max: 0 },
   async run(context, args) {
-    const [{ renderListing }, { listContainers }, { dockerState, readStatus }] = await Promise.all([
+    const [{ renderListing }, { listContainers }, { isPast, readStatus }] = await Promise.all([
       import('../listing.ts'),
       import('../../containers/container.ts'),
       import('../../containers/status.ts'),
     ]);
     const state = await context.state();
     const isWanted = nameFilter(args.list('filter'));
-    const rows = byProject(listContainers(state))
-      .map(([name, records]) => projectRow(name, records, (id) => dockerState(readStatus(state, id))))
+    const sightings = listContainers(state)
+      .map((record) => ({ record, status: readStatus(state, record.id) }))
+      .filter(({ record, status }) => !isPast(record, status));
+    const rows = byProject(sightings)
+      .map(([name, containers]) => projectRow(name, containers))
       .filter(
         (row) => isWanted(String(row.Name)) && (args.flag('all') || String(row.Status).includes('running')),
       );
@@ -46,26 +50,27 @@ export const command: CommandSpec = {
   },
 };
 
-function byProject(records: readonly ContainerRecord[]): readonly [string, readonly ContainerRecord[]][] {
-  const projects = new Map<string, ContainerRecord[]>();
-  for (const record of records) {
-    const list = projects.get(record.project);
-    if (list) list.push(record);
-    else projects.set(record.project, [record]);
+function byProject(sightings: readonly Sighting[]): readonly [string, readonly Sighting[]][] {
+  const projects = new Map<string, Sighting[]>();
+  for (const sighting of sightings) {
+    const list = projects.get(sighting.record.project);
+    if (list) list.push(sighting);
+    else projects.set(sighting.record.project, [sighting]);
   }
   return [...projects].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** `Status` counts states: `exited(1), running(2)`. */
-function projectRow(name: string, records: readonly ContainerRecord[], stateOf: (id: string) => string): Row {
+function projectRow(name: string, sightings: readonly Sighting[]): Row {
   const counts = new Map<string, number>();
-  for (const { id } of records) counts.set(stateOf(id), (counts.get(stateOf(id)) ?? 0) + 1);
+  for (const state of sightings.map(({ status }) => dockerState(status)))
+    counts.set(state, (counts.get(state) ?? 0) + 1);
   const status = [...counts]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([state, count]) => `${state}(${count})`)
     .join(', ');
   const files = new Set(
-    records.map(({ labels }) => labels[CONFIG_FILES] ?? '').filter((file) => file !== ''),
+    sightings.map(({ record }) => record.labels[CONFIG_FILES] ?? '').filter((file) => file !== ''),
   );
   return { Name: name, Status: status, ConfigFiles: files.size === 0 ? 'N/A' : [...files].join(',') };
 }
