@@ -62,6 +62,8 @@ export interface ProjectOptions {
   readonly services?: readonly string[];
   /** Only what finds containers that exist matters: the env files of services are not read. */
   readonly existing?: boolean;
+  /** Images are those that tscompose.lock names. */
+  readonly frozen?: boolean;
 }
 
 /** Everything a command may touch. */

@@ -14,20 +14,36 @@ export interface ImageChoice {
   /** All services when empty. */
   readonly services: readonly string[];
   readonly withDependencies: boolean;
+  /** Also images that are only mounted. */
+  readonly mounted?: boolean;
 }
 
 /** The images of services, each once. ComposeError `unknown-service`. */
-export function chooseImages(project: Project, { services, withDependencies }: ImageChoice): WantedImage[] {
+export function chooseImages(
+  project: Project,
+  { services, withDependencies, mounted = false }: ImageChoice,
+): WantedImage[] {
   const chosen = new Map<string, WantedImage>();
   for (const name of chooseServices(project, services, withDependencies)) {
     const service = project.services[name];
-    const image = service?.image;
-    if (service === undefined || image === undefined || isLocalOnly(image)) continue;
-    const platform = service.platform;
-    const key = `${image} ${platform ?? ''}`;
-    if (!chosen.has(key)) chosen.set(key, { image, platform, name, service });
+    if (service === undefined) continue;
+    for (const wanted of [...ownImage(name, service), ...(mounted ? mountedImages(service) : [])]) {
+      const key = `${wanted.image} ${wanted.platform ?? ''}`;
+      if (!isLocalOnly(wanted.image) && !chosen.has(key)) chosen.set(key, wanted);
+    }
   }
   return [...chosen.values()];
+}
+
+function ownImage(name: string, service: Service): WantedImage[] {
+  const { image, platform } = service;
+  return image === undefined ? [] : [{ image, platform, name, service }];
+}
+
+function mountedImages({ build: _, ...service }: Service): WantedImage[] {
+  return (service.volumes ?? []).flatMap(({ type, source }) =>
+    type === 'image' && source ? [{ image: source, platform: undefined, name: source, service }] : [],
+  );
 }
 
 function chooseServices(project: Project, named: readonly string[], withDependencies: boolean): string[] {

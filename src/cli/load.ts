@@ -24,11 +24,14 @@ export function loadOptions(global: GlobalFlags): LoadOptions {
 /** Loads the project, with the profiles of those services on that the command line names. */
 export async function loadFromFiles(
   global: GlobalFlags,
-  { services = [], existing = false }: ProjectOptions,
+  { services = [], existing = false, frozen = false }: ProjectOptions,
 ): Promise<Loaded> {
   const { loadProject } = await import('../compose/load.ts');
-  const { project, warnings } = loadProject({ ...loadOptions(global), resolveEnv: !existing });
-  return { project: enableNamed(project, services), warnings };
+  const { project, warnings } = loadProject({ ...loadOptions(global), resolveEnv: !existing, services });
+  const named = enableNamed(project, services);
+  if (!frozen) return { project: named, warnings };
+  const { freezeProject } = await import('./frozen.ts');
+  return { project: freezeProject(named), warnings };
 }
 
 function enableNamed(project: Project, services: readonly string[]): Project {

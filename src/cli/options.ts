@@ -29,9 +29,16 @@ export const WAIT: readonly OptionSpec[] = [
   { name: 'wait-timeout', type: 'number', value: 'SECONDS', summary: 'give up waiting after this long' },
 ];
 
+export const FROZEN: OptionSpec = {
+  name: 'frozen',
+  type: 'boolean',
+  summary: 'only images whose digests are in tscompose.lock',
+};
+
 /** Of commands that make containers. */
 export const MAKING: readonly OptionSpec[] = [
   { name: 'build', type: 'boolean', summary: 'build images first', excludes: ['no-build'] },
+  FROZEN,
   { name: 'no-build', type: 'boolean', summary: 'never build an image' },
   {
     name: 'pull',

@@ -63,7 +63,7 @@ function lines(context: CliContext, words: TransferWords): Transfers {
             say(`${shortDigest(progress.digest)} ${PHASES[progress.phase]} ${decimalSize(progress.total)}`);
         },
         done: (text) => say(`${words.done} ${text ?? state.summary()}`.trimEnd()),
-        failed: (message) => say(`Error ${message}`),
+        failed: (message) => say(`Error ${message}`.trimEnd()),
         skipped: (reason) => say(`Skipped - ${reason}`),
       };
     },

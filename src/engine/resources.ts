@@ -128,7 +128,7 @@ export function dropVolume({ ctx }: Session, { name }: ActionOf<'remove-volume'>
 /** Takes an image's name away; one that is gone is fine, and so is one of other containers. */
 export async function dropImage({ ctx }: Session, { image }: ActionOf<'remove-image'>): Promise<void> {
   const { removeImage } = await import('../images/collect.ts');
-  const inUse = new Set(listContainers(ctx).map((record) => record.image.id));
+  const inUse = (): ReadonlySet<string> => new Set(listContainers(ctx).map((record) => record.image.id));
   try {
     await removeImage(ctx, image, { inUse });
   } catch (error) {

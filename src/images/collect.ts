@@ -25,8 +25,8 @@ export interface Removed {
 }
 
 export interface RemoveOptions {
-  /** Ids of images that containers use. */
-  readonly inUse: ReadonlySet<string>;
+  /** Asks for the ids of images that containers use; called while none can be made. */
+  readonly inUse: () => ReadonlySet<string>;
   readonly force?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -43,7 +43,7 @@ export async function removeImage(ctx: Context, name: string, options: RemoveOpt
     const gone = imagesToRemove(images, { found, name, force: options.force ?? false });
     const rest = images.filter((image) => !gone.includes(image));
     const isLast = !rest.some((image) => image.id === found.id);
-    const used = isLast && options.inUse.has(found.id);
+    const used = isLast && options.inUse().has(found.id);
     if (used && !options.force)
       throw new ComposeError('image-in-use', `a container uses image ${name}`, {
         hint: 'remove the container first',
@@ -82,7 +82,8 @@ function withoutName({ name: _, ...image }: StoredImage): StoredImage {
 export interface PruneOptions {
   /** Also images that have a name, as long as no container uses them. */
   readonly all?: boolean;
-  readonly inUse: ReadonlySet<string>;
+  /** As for `removeImage`. */
+  readonly inUse: () => ReadonlySet<string>;
   /** Only images that were added before this time, ISO 8601. */
   readonly until?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -92,8 +93,9 @@ export interface PruneOptions {
 export async function pruneImages(ctx: Context, options: PruneOptions): Promise<Removed> {
   return whileAlone(ctx, options.signal, async () => {
     const images = readImages(ctx.layout);
+    const inUse = options.inUse();
     const goes = (image: StoredImage): boolean =>
-      !options.inUse.has(image.id) &&
+      !inUse.has(image.id) &&
       (options.all === true || image.name === undefined) &&
       (options.until === undefined || image.time < options.until);
     const gone = images.filter(goes);
@@ -106,6 +108,11 @@ export async function pruneImages(ctx: Context, options: PruneOptions): Promise<
       reclaimed: await sweep(ctx),
     };
   });
+}
+
+/** Runs `fn` while no image is removed. */
+export function whileKept<T>(ctx: Context, fn: () => Promise<T>): Promise<T> {
+  return withLock(ctx.core, lockFile(ctx.layout, 'images'), { exclusive: false }, fn);
 }
 
 /** Runs `fn` while nobody adds anything to the store. */

@@ -52,7 +52,7 @@ export function frozenImage(lock: LockFile, image: string, platform?: string): s
     throw new ComposeError('image-not-found', `${LOCK_FILE} has no ${image} for ${wanted}`, {
       hint: 'run `tscompose lock update`',
     });
-  return formatReference({ ...reference, digest });
+  return `${image}@${digest}`;
 }
 
 export interface LockWish {

@@ -40,7 +40,7 @@ export async function pullImage(ctx: Context, name: string, options: PullOptions
   const reference = parseReference(name);
   const present = findPulled(ctx, reference, options.platform);
   const short = familiarReference(reference);
-  if (reference.digest !== undefined && present !== undefined)
+  if ((reference.digest !== undefined || options.offline) && present !== undefined)
     return { image: present, isNew: false, name: short };
   if (options.offline)
     throw new ComposeError('registry', `cannot pull ${short} offline`, {

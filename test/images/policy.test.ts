@@ -100,7 +100,7 @@ describe('the lock file', () => {
   };
 
   it('gives the exact image, and refuses what it does not have', () => {
-    expect(frozenImage(lock, 'app', 'linux/amd64')).toBe(`docker.io/library/app@${digest}`);
+    expect(frozenImage(lock, 'app', 'linux/amd64')).toBe(`app@${digest}`);
     expect(frozenImage(lock, `app@${digest}`)).toBe(`app@${digest}`);
     for (const [image, platform] of [
       ['app', 'linux/arm64'],

@@ -169,6 +169,10 @@ describe.skipIf(!isRoot)(needing('pulling', { root: isRoot }), () => {
       code: 'registry',
     });
     expect(registry.asked).toEqual([]);
+    await pull(world, `${registry.host}/app`);
+    const asked = registry.asked.length;
+    expect((await pull(world, `${registry.host}/app`, {}, { offline: true })).isNew).toBe(false);
+    expect(registry.asked).toHaveLength(asked);
   });
 
   it('says that there is no such image', async () => {

@@ -10,7 +10,7 @@ export const command: CommandSpec = {
   async run(context, args) {
     const { perform } = await import('../perform.ts');
     const services = args.positionals;
-    const project = await context.loadProject({ services });
+    const project = await context.loadProject({ services, frozen: args.flag('frozen') });
     return perform(context, project, {
       kind: 'up',
       services,

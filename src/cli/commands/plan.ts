@@ -15,7 +15,7 @@ export const command: CommandSpec = {
   async run(context, args) {
     const { renderPlan } = await import('../../plan/plan.ts');
     const services = args.positionals;
-    const project = await context.loadProject({ services });
+    const project = await context.loadProject({ services, frozen: args.flag('frozen') });
     const engine = await context.engine();
     const plan = await engine.plan(project, {
       kind: 'up',

@@ -1,12 +1,14 @@
 // `pull`: the images of services from their registries.
 import type { CliContext, CommandSpec } from '../command.ts';
 import type { WantedImage } from '../image-choice.ts';
+import { FROZEN } from '../options.ts';
 
 export const command: CommandSpec = {
   name: 'pull',
   usage: '[OPTIONS] [SERVICE...]',
   summary: 'pull the images of services',
   options: [
+    FROZEN,
     { name: 'ignore-buildable', type: 'boolean', summary: 'leave out images that can be built' },
     { name: 'ignore-pull-failures', type: 'boolean', summary: 'pull what can be pulled' },
     { name: 'include-deps', type: 'boolean', summary: 'also for the services that the named ones depend on' },
@@ -30,7 +32,7 @@ export const command: CommandSpec = {
   async run(context, args) {
     const [project, { chooseImages, inParallel }, { createTransfers }, { openRegistries }] =
       await Promise.all([
-        context.loadProject({ services: args.positionals }),
+        context.loadProject({ services: args.positionals, frozen: args.flag('frozen') }),
         import('../image-choice.ts'),
         import('../transfers.ts'),
         import('../../images/registry.ts'),
@@ -38,6 +40,7 @@ export const command: CommandSpec = {
     const wanted = chooseImages(project, {
       services: args.positionals,
       withDependencies: args.flag('include-deps'),
+      mounted: true,
     });
     const transfers = createTransfers(context, { doing: 'Pulling', done: 'Pulled' }, args.flag('quiet'));
     const registries = openRegistries({ environment: process.env });

@@ -19,7 +19,7 @@ export const command: CommandSpec = {
     const { runRequest } = await import('../run-options.ts');
     const { dryRun } = await import('../perform.ts');
     const request = requestOf(context, args, runRequest(args));
-    const project = await context.loadProject({ services: [request.service] });
+    const project = await context.loadProject({ services: [request.service], frozen: args.flag('frozen') });
     if (context.global.dryRun)
       return dryRun(context, project, { ...request, kind: 'run', name: request.service });
     const quiet = args.flag('quiet');

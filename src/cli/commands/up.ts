@@ -72,7 +72,7 @@ export const command: CommandSpec = {
   }),
   async run(context, args) {
     const services = args.positionals;
-    const project = await context.loadProject({ services });
+    const project = await context.loadProject({ services, frozen: args.flag('frozen') });
     const goal = goalOf(args);
     const detached = args.flag('detach') || args.flag('wait') || args.flag('no-start');
     if (detached || context.global.dryRun) {

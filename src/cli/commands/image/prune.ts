@@ -20,10 +20,9 @@ export const command: CommandSpec = {
     const which = args.flag('all') ? 'all images that no container uses' : 'all images without a name';
     if (!args.flag('force') && !confirm(context, `This removes ${which}.`)) return 0;
     const state = await context.state();
-    const inUse = await imagesInUse(state);
     const { untagged, deleted, reclaimed } = await pruneImages(state, {
       all: args.flag('all'),
-      inUse,
+      inUse: () => imagesInUse(state),
       signal: context.signal,
     });
     for (const name of untagged) context.out(`Untagged: ${name}\n`);

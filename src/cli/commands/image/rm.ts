@@ -22,9 +22,8 @@ export const command: CommandSpec = {
     ]);
     const state = await context.state();
     for (const name of args.positionals) {
-      const inUse = await imagesInUse(state);
       const { untagged, deleted } = await removeImage(state, name, {
-        inUse,
+        inUse: () => imagesInUse(state),
         force: args.flag('force'),
         signal: context.signal,
       });

@@ -15,7 +15,11 @@ export const command: CommandSpec = {
       import('../../../errors.ts'),
     ]);
     if (context.global.offline) throw new ComposeError('registry', 'cannot ask registries offline');
-    const wishes = chooseImages(project, { services: args.positionals, withDependencies: false });
+    const wishes = chooseImages(project, {
+      services: args.positionals,
+      withDependencies: false,
+      mounted: true,
+    });
     const path = `${project.workingDir}/${lockfile.LOCK_FILE}`;
     const before = args.positionals.length > 0 ? lockfile.readLockFile(path) : undefined;
     const registries = openRegistries({ environment: process.env });

@@ -1,6 +1,9 @@
-// Containers that do not run, and volumes that no container has.
+// Containers that do not run, and networks and volumes that no container has.
 import { listContainers } from '../../../containers/container.ts';
 import { isAlive, readStatus } from '../../../containers/status.ts';
+import { removeNetworks } from '../../../networks/network.ts';
+import { listNetworks } from '../../../networks/record.ts';
+import type { Context } from '../../../state/context.ts';
 import { listVolumes, removeVolume } from '../../../volumes/volume.ts';
 import type { CliContext } from '../../command.ts';
 
@@ -11,6 +14,18 @@ export async function pruneContainers(context: CliContext): Promise<string[]> {
   const stopped = listContainers(state).filter(({ id }) => !isAlive(readStatus(state, id)));
   for (const record of stopped) await engine.discard(record);
   return stopped.map(({ name }) => name);
+}
+
+/** Removes every network that no container is on; returns their names. */
+export async function pruneNetworks(state: Context): Promise<string[]> {
+  const used = new Set(listContainers(state).flatMap(({ networks }) => networks.map(({ id }) => id)));
+  const unused = listNetworks(state).filter(({ id, leases }) => !used.has(id) && isEmpty(leases));
+  await removeNetworks(state, unused);
+  return unused.map(({ name }) => name);
+}
+
+function isEmpty(leases: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(leases).length === 0;
 }
 
 /** Removes every volume that no container has; returns their names. */
