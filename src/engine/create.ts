@@ -1,10 +1,12 @@
 // create-container: everything that a container is made of, resolved and handed to the containers room.
+import { existsSync } from 'node:fs';
 import type { Service } from '../compose/project.ts';
 import { createContainer, newContainerId, shortId } from '../containers/create.ts';
 import { type ResolvedMount, resolveMounts, volumesWanted } from '../containers/mounts.ts';
 import type { Joins } from '../containers/namespaces.ts';
 import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { ComposeError, InternalError } from '../errors.ts';
+import { whileKept } from '../images/collect.ts';
 import { type Image, resolveImage } from '../images/image.ts';
 import { interfaceNames } from '../networks/endpoint.ts';
 import { endpointOptions } from '../networks/options.ts';
@@ -61,8 +63,12 @@ export interface Assembly {
   readonly replaces: string | undefined;
 }
 
-/** Resolves everything and makes the container. */
-export async function assemble(session: Session, wish: Assembly): Promise<ContainerRecord> {
+/** Resolves everything and makes the container; its image cannot be removed before its record says that it is used. */
+export function assemble(session: Session, wish: Assembly): Promise<ContainerRecord> {
+  return whileKept(session.ctx, () => assembleKept(session, wish));
+}
+
+async function assembleKept(session: Session, wish: Assembly): Promise<ContainerRecord> {
   const { ctx, project, world } = session;
   const { service, serviceName, name, number, slug } = wish;
   const imageName = service.image ?? `${project.name}${session.separator}${serviceName}`;
@@ -111,8 +117,14 @@ export async function assemble(session: Session, wish: Assembly): Promise<Contai
   return record;
 }
 
+/** An image that was looked up a while ago, unless it was removed since. */
+function stillThere(image: Image | undefined): Image | undefined {
+  return image?.layers.every((layer) => existsSync(layer)) ? image : undefined;
+}
+
 async function imageOf({ ctx, world }: Session, name: string, platform?: string): Promise<Image> {
-  const image = world.images.get(imageKey(name, platform)) ?? (await resolveImage(ctx, name, { platform }));
+  const image =
+    stillThere(world.images.get(imageKey(name, platform))) ?? (await resolveImage(ctx, name, { platform }));
   if (image !== undefined) return image;
   throw new ComposeError('image-not-found', `image ${name} is not here`, {
     hint: 'load it with "tscompose image load"',
