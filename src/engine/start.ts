@@ -6,8 +6,8 @@ import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { ComposeError } from '../errors.ts';
 import { resolveImage } from '../images/image.ts';
 import type { Endpoint } from '../networks/endpoint.ts';
-import type { NameLine } from '../networks/hosts.ts';
-import type { Lease } from '../networks/ipam.ts';
+import type { NameEntry, NameLine } from '../networks/hosts.ts';
+import { type Lease, sharedKey } from '../networks/ipam.ts';
 import { joinNetworks } from '../networks/join.ts';
 import { type BoundPort, closePorts, portRules, portTarget } from '../networks/ports.ts';
 import { leaveBatch } from '../networks/vip.ts';
@@ -137,24 +137,27 @@ async function tellNames(
   record: ContainerRecord,
   endpoints: readonly Endpoint[],
 ): Promise<void> {
-  await Promise.all(
-    endpoints.map((endpoint, index) => {
-      const lines = nameLines(record, endpoint, record.networks[index]?.aliases ?? []);
-      return session.addNames(endpoint.network.name, { container: record.id, lines });
+  const entries = endpoints.flatMap((endpoint, index) =>
+    nameEntries(record, endpoint, record.networks[index]?.aliases ?? []).map((entry) => {
+      return { network: endpoint.network.name, entry };
     }),
   );
+  await Promise.all(entries.map(({ network, entry }) => session.addNames(network, entry)));
 }
 
-/** What a container is called by its own address, and what by the one that it shares. */
-function nameLines(
-  { id, name, service }: ContainerRecord,
+/** What a container is called by its own address, and what its service by the one that its containers share. */
+function nameEntries(
+  { id, name, project, service }: ContainerRecord,
   { lease, shared }: Endpoint,
   names: readonly string[],
-): readonly NameLine[] {
-  if (shared === undefined) return linesFor(lease, names);
+): readonly NameEntry[] {
+  if (shared === undefined) return [{ container: id, lines: linesFor(lease, names) }];
   const own = names.filter((alias) => alias === name || alias === shortId(id));
   const common = names.filter((alias) => !own.includes(alias));
-  return [...linesFor(lease, [...own, `tasks.${service}`]), ...linesFor(shared, common)];
+  return [
+    { container: id, lines: linesFor(lease, [...own, `tasks.${service}`]) },
+    { container: sharedKey(`${project}/${service}`), lines: linesFor(shared, common) },
+  ];
 }
 
 function linesFor({ ipv4, ipv6 }: Lease, names: readonly string[]): readonly NameLine[] {

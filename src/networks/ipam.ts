@@ -26,8 +26,12 @@ export interface Lease extends AddressesWanted {
   readonly mac: string;
 }
 
-/** Addresses that several containers share are leased under keys that begin so; no container's id does. */
-export const SHARED = 'vip:';
+const SHARED = 'vip:';
+
+/** Addresses that the containers of a service (`PROJECT/SERVICE`) share are leased, and named, under a key that no container has. */
+export function sharedKey(service: string): string {
+  return `${SHARED}${service}`;
+}
 
 export function isShared(leaseKey: string): boolean {
   return leaseKey.startsWith(SHARED);

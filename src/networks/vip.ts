@@ -7,7 +7,8 @@ import type { Context } from '../state/context.ts';
 import { type Address, addressBytes, bitsOf, parseAddress } from './address.ts';
 import { ensureInterface } from './bridge.ts';
 import { firewallState, isMissingFeature } from './firewall.ts';
-import { isShared, type Lease, SHARED } from './ipam.ts';
+import { removeNames } from './hosts.ts';
+import { isShared, type Lease, sharedKey } from './ipam.ts';
 import { leaseAll, locked, writeNetwork } from './leases.ts';
 import { findLink, route } from './links.ts';
 import { concat, type Message, NETLINK_NETFILTER, u8, u32 } from './netlink.ts';
@@ -56,7 +57,7 @@ export async function shareAddress(
   network: NetworkRecord,
   service: string,
 ): Promise<Lease | undefined> {
-  const [lease] = await leaseAll(ctx, network, [{ container: `${SHARED}${service}` }]);
+  const [lease] = await leaseAll(ctx, network, [{ container: sharedKey(service) }]);
   await locked(ctx, () => {
     const record = listNetworks(ctx).find(({ id }) => id === network.id);
     if (record) ensureInterface(ctx, record);
@@ -82,44 +83,64 @@ export function canShare(ctx: Context, network: NetworkRecord): boolean {
  * Makes connections go to the members that run now, and gives shared addresses back that no container is behind.
  * `members` is asked while nobody else can change networks.
  */
-export function balance(ctx: Context, members: () => readonly Member[]): Promise<void> {
-  return locked(ctx, () => {
+export async function balance(ctx: Context, members: () => readonly Member[]): Promise<void> {
+  const dropped = await locked(ctx, () => {
     const all = members();
-    const networks = listNetworks(ctx);
-    const services = networks.flatMap((network) => {
-      const own = all.filter((member) => member.network === network.id);
-      return servicesOn(network, dropUnused(ctx, network, new Set(own.map(({ service }) => service))), own);
-    });
-    const messages = services.length === 0 ? [] : vipMessages(vipTable(ctx), services);
-    const table = vipTable(ctx);
-    const batch = transaction([addTable(table), deleteTable(table), ...messages]);
-    try {
-      ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
-    } catch (error) {
-      if (services.length > 0 || !isMissingFeature(error)) throw error;
-    }
+    const parts = listNetworks(ctx).map((network) => partition(network, all));
+    for (const { network, unused } of parts) giveBack(ctx, network, unused);
+    const services = parts.flatMap(({ network, used }) => servicesOn(network, used, all));
+    rewrite(ctx, services);
+    return parts;
   });
+  for (const { network, unused } of dropped) {
+    for (const [key] of unused) await removeNames(ctx, network, key);
+  }
+}
+
+type SharedLease = readonly [key: string, lease: Lease];
+
+interface Partition {
+  readonly network: NetworkRecord;
+  readonly used: readonly SharedLease[];
+  readonly unused: readonly SharedLease[];
+}
+
+function partition(network: NetworkRecord, members: readonly Member[]): Partition {
+  const keys = new Set(
+    members.filter((member) => member.network === network.id).map(({ service }) => sharedKey(service)),
+  );
+  const shared = Object.entries(network.leases).filter(([key]) => isShared(key));
+  return {
+    network,
+    used: shared.filter(([key]) => keys.has(key)),
+    unused: shared.filter(([key]) => !keys.has(key)),
+  };
+}
+
+function rewrite(ctx: Context, services: readonly Shared[]): void {
+  const table = vipTable(ctx);
+  const messages = services.length === 0 ? [] : vipMessages(table, services);
+  try {
+    const batch = transaction([addTable(table), deleteTable(table), ...messages]);
+    ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
+  } catch (error) {
+    if (services.length > 0 || !isMissingFeature(error)) throw error;
+  }
 }
 
 function vipTable({ layout }: Context): string {
   return `${tableName(layout)}-vip`;
 }
 
-/** Returns the shared addresses that stay. */
-function dropUnused(ctx: Context, network: NetworkRecord, used: ReadonlySet<string>): [string, Lease][] {
-  const shared = Object.entries(network.leases).filter(([key]) => isShared(key));
-  const isUsed = ([key]: [string, Lease]): boolean => used.has(key.slice(SHARED.length));
-  const unused = shared.filter((entry) => !isUsed(entry));
-  if (unused.length > 0) {
-    const keys = new Set(unused.map(([key]) => key));
-    const leases = Object.fromEntries(Object.entries(network.leases).filter(([key]) => !keys.has(key)));
-    writeNetwork(ctx, { ...network, leases });
-    takeOff(ctx, network, unused);
-  }
-  return shared.filter(isUsed);
+function giveBack(ctx: Context, network: NetworkRecord, unused: readonly SharedLease[]): void {
+  if (unused.length === 0) return;
+  const keys = new Set(unused.map(([key]) => key));
+  const leases = Object.fromEntries(Object.entries(network.leases).filter(([key]) => !keys.has(key)));
+  writeNetwork(ctx, { ...network, leases });
+  takeOff(ctx, network, unused);
 }
 
-function takeOff(ctx: Context, { bridge }: NetworkRecord, unused: readonly [string, Lease][]): void {
+function takeOff(ctx: Context, { bridge }: NetworkRecord, unused: readonly SharedLease[]): void {
   const index = findLink(ctx, bridge)?.index;
   if (index === undefined) return;
   for (const address of unused.flatMap(([, lease]) => addressesOf(lease))) {
@@ -144,12 +165,14 @@ export interface Shared {
 }
 
 function servicesOn(
-  { bridge, leases }: NetworkRecord,
-  shared: readonly [string, Lease][],
+  { id, bridge, leases }: NetworkRecord,
+  shared: readonly SharedLease[],
   members: readonly Member[],
 ): Shared[] {
   return shared.flatMap(([key, lease]) => {
-    const running = members.filter(({ service, running: runs }) => runs && key === `${SHARED}${service}`);
+    const running = members.filter(
+      ({ network, service, running: runs }) => runs && network === id && key === sharedKey(service),
+    );
     return addressesOf(lease).map((address) => ({
       bridge,
       address,
