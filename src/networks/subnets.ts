@@ -42,11 +42,12 @@ export interface SubnetWanted {
   readonly aux_addresses?: Readonly<Record<string, string>>;
 }
 
-// Away from what VPNs, clouds and cluster tools like to use; small ones, so that they do not run out.
+// Away from what VPNs, clouds and cluster tools like to use. A bridge of the kernel takes 1023 interfaces: no subnet
+// has to be larger, so that they do not run out.
 const DEFAULT_POOLS = '10.160.0.0/11,172.20.0.0/14,192.168.128.0/17';
-const POOL_PREFIX = 24;
+const POOL_PREFIX = 22;
 
-/** Reads `RANGE[/SIZE],…` such as `10.200.0.0/16/26`: cut into /24 unless a size is given. */
+/** Reads `RANGE[/SIZE],…` such as `10.200.0.0/16/26`: cut into /22 unless a size is given. */
 export function parsePools(text: string = DEFAULT_POOLS): AddressPool[] {
   return text.split(',').map((entry) => {
     const [base = '', length = '', size = String(POOL_PREFIX)] = entry.trim().split('/');

@@ -19,15 +19,15 @@ describe('choosing a subnet', () => {
     formatSubnet(chooseSubnet(parsePools(pools), taken(...others)));
 
   it('takes the lowest that overlaps nothing', () => {
-    expect(choose('10.0.0.0/8')).toBe('10.0.0.0/24');
-    expect(choose('10.0.0.0/8', '10.0.0.0/24', '10.0.1.128/32')).toBe('10.0.2.0/24');
-    expect(choose('10.0.0.0/8', '10.0.1.0/24')).toBe('10.0.0.0/24');
+    expect(choose('10.0.0.0/8')).toBe('10.0.0.0/22');
+    expect(choose('10.0.0.0/8', '10.0.0.0/24', '10.0.5.128/32')).toBe('10.0.8.0/22');
+    expect(choose('10.0.0.0/8', '10.0.4.0/24')).toBe('10.0.0.0/22');
   });
 
   it('steps over what is wider than a subnet, wherever it begins', () => {
-    expect(choose('10.0.0.0/8', '10.0.0.0/9')).toBe('10.128.0.0/24');
+    expect(choose('10.0.0.0/8', '10.0.0.0/9')).toBe('10.128.0.0/22');
     expect(choose('10.0.0.0/8', '9.0.0.0/8', '12.0.0.0/8', '10.0.0.0/30', '192.168.0.0/16')).toBe(
-      '10.0.1.0/24',
+      '10.0.4.0/22',
     );
   });
 
@@ -39,7 +39,7 @@ describe('choosing a subnet', () => {
     const others: string[] = [];
     for (let count = 0; count < 300; count++) others.push(choose('10.160.0.0/11', ...others));
     expect(new Set(others).size).toBe(300);
-    expect(others.at(-1)).toBe('10.161.43.0/24');
+    expect(others.at(-1)).toBe('10.164.172.0/22');
   });
 
   it('says when there is none, and which pool makes no sense', () => {

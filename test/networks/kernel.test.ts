@@ -209,12 +209,12 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
       addRoute({
         index: findLink(world.ctx, 'cable')?.index ?? 0,
         family: 4,
-        destination: requireSubnet('10.160.0.0/22', 'x'),
+        destination: requireSubnet('10.160.0.0/21', 'x'),
       }),
     ]);
     const [one, two] = [await make('one'), await make('two')];
-    expect(one.subnets[0]?.subnet).toBe('10.160.4.0/24');
-    expect(two.subnets[0]?.subnet).toBe('10.160.5.0/24');
+    expect(one.subnets[0]?.subnet).toBe('10.160.8.0/22');
+    expect(two.subnets[0]?.subnet).toBe('10.160.12.0/22');
   });
 
   it('refuses a subnet that a route or a network has, naming it', async () => {
