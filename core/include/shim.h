@@ -66,7 +66,7 @@
  * TSCOMPOSE_FAIL_STEP=NUMBER[:ERRNO] in the shim's environment makes a launch step fail, for tests.
  */
 /*
- *   tscompose-shim create --program FILE --gate PATH --report N [--terminal] [--console-socket PATH] [--keyring NAME]
+ *   tscompose-shim create --program FILE --gate PATH --report N [--console-socket PATH] [--keyring NAME]
  *                         [--preserve-fds N] [--start] [--fd SLOT=N]...
  *   tscompose-shim start --gate PATH --report N
  *
