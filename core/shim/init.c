@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,19 @@
 
 enum { CHANNEL_FD = 3 };
 
+/* How the init is called: whether its file is one that nobody can write through /proc/1/exe. */
+#define PROTECTED "tscompose-init"
+#define UNPROTECTED "tscompose-init-hidden"
+
+static bool is_protected(int self) {
+    struct statvfs info;
+    return fcntl(self, F_GET_SEALS) > 0 || (fstatvfs(self, &info) == 0 && info.f_flag & ST_RDONLY);
+}
+
+bool tsc_init_is(const char *name) {
+    return strcmp(name, PROTECTED) == 0 || strcmp(name, UNPROTECTED) == 0;
+}
+
 int tsc_init_exec(int self, int channel, char *const arguments[], char *const environment[]) {
     size_t count = 0;
     while (arguments[count])
@@ -24,7 +38,7 @@ int tsc_init_exec(int self, int channel, char *const arguments[], char *const en
     char **all = calloc(count + 3, sizeof(*all));
     if (!all)
         return -ENOMEM;
-    all[0] = (char *)(uintptr_t)"tscompose-init";
+    all[0] = (char *)(uintptr_t)(is_protected(self) ? PROTECTED : UNPROTECTED);
     all[1] = (char *)(uintptr_t)"--";
     memcpy(all + 2, arguments, count * sizeof(*all));
     /* Above the channel's place, so that neither overwrites the other. */
@@ -69,7 +83,7 @@ static int reap(pid_t command, int *ret_status) {
     return ended;
 }
 
-int tsc_init(char *const arguments[], char *const environment[]) {
+int tsc_init(const char *name, char *const arguments[], char *const environment[]) {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -91,6 +105,8 @@ int tsc_init(char *const arguments[], char *const environment[]) {
     if (command == 0)
         run_command(arguments, environment, &before);
     close(CHANNEL_FD);
+    /* Programs log to /proc/1/fd/1. There is nothing else to be found here, now that the channel is closed. */
+    prctl(PR_SET_DUMPABLE, strcmp(name, PROTECTED) == 0, 0, 0, 0);
     for (;;) {
         siginfo_t info;
         int number = sigwaitinfo(&all, &info);

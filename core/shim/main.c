@@ -264,8 +264,8 @@ static int create(int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[], char *envp[]) {
-    if (argc > 2 && strcmp(argv[0], "tscompose-init") == 0)
-        return tsc_init(argv + 2, envp);
+    if (argc > 2 && tsc_init_is(argv[0]))
+        return tsc_init(argv[0], argv + 2, envp);
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         return printf("tscompose-shim %s\n", TSC_VERSION) < 0;
     seal(argv, envp);

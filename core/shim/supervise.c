@@ -747,7 +747,7 @@ int tsc_run(const struct tsc_run_options *options, struct tsc_error *reterr) {
         tsc_fail(reterr, error, "epoll", "");
     if (error < 0)
         return error;
-    shim.self = tsc_fd_open("/proc/self/exe", O_PATH, 0);
+    shim.self = tsc_fd_open("/proc/self/exe", O_RDONLY, 0);
     shim.buffer = mmap(NULL, TSC_BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     shim.log.driver = NULL;
     tsc_process_start(getpid(), &shim.status.shim_start);

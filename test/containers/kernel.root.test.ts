@@ -293,6 +293,10 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
     const { stdout } = await room.sh('echo $$; cat /proc/1/comm', { init: true });
     expect(Number(lines(stdout)[0])).toBeGreaterThan(1);
     expect(lines(stdout)[1]).not.toBe('sh');
+    // Where programs without a log file of their own write to.
+    expect((await room.sh('echo told > /proc/1/fd/1', { init: true })).stdout).toBe('told\n');
+    const { stdout: refused } = await room.sh('(echo >> /proc/1/exe) 2>/dev/null || echo refused', { init: true });
+    expect(refused).toBe('refused\n');
   });
 
   test('pids_limit', async () => {
