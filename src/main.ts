@@ -1,7 +1,7 @@
 // argv → command → exit code; the only place that prints an error.
 import { parseArguments } from './cli/arguments.ts';
 import type { CliContext, CommandSpec, CommandTable, GlobalFlags } from './cli/command.ts';
-import { ALIASES, COMMANDS } from './cli/commands.ts';
+import { ALIASES, COMMANDS, LATER } from './cli/commands.ts';
 import { createContext } from './cli/context.ts';
 import { GLOBAL_OPTIONS, globalFlags } from './cli/globals.ts';
 import { nearest } from './cli/nearest.ts';
@@ -85,7 +85,7 @@ async function findCommand(words: readonly string[]): Promise<Found> {
 async function descend(table: CommandTable, parent: string, words: readonly string[]): Promise<Found> {
   const name = words[0] ?? '';
   const load = Object.hasOwn(table, name) ? table[name] : undefined;
-  if (!load) throw unknownCommand(parent, name, table);
+  if (!load) throw table === COMMANDS && LATER.has(name) ? notYet(name) : unknownCommand(parent, name, table);
   const { command } = await load();
   const owner = `${parent} ${name}`;
   const rest = words.slice(1);
@@ -97,6 +97,14 @@ function unknownCommand(owner: string, word: string, table: CommandTable): Compo
   const close = nearest(word, Object.keys(table));
   const hint = close ? `did you mean \`${owner} ${close}\`?` : `see \`${owner} --help\``;
   return new ComposeError('usage', `unknown command ${JSON.stringify(word)}`, { hint });
+}
+
+function notYet(word: string): ComposeError {
+  const hint =
+    word === 'build' ? 'build elsewhere, and load the image with `tscompose image load`' : undefined;
+  return new ComposeError('unsupported', `\`${word}\` is not supported yet: ${LATER.get(word)}`, {
+    ...(hint !== undefined && { hint }),
+  });
 }
 
 function checkCount(owner: string, command: CommandSpec, positionals: readonly string[]): void {

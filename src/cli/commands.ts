@@ -48,3 +48,12 @@ export const COMMANDS: CommandTable = {
 
 /** Second names that other tools use for a command. */
 export const ALIASES: ReadonlyMap<string, string> = new Map([['convert', 'config']]);
+
+/** Commands of Docker Compose that do not exist yet, and what they are for. */
+export const LATER: ReadonlyMap<string, string> = new Map([
+  ['alpha', 'experiments of Docker Compose'],
+  ['bridge', 'converting a project for other orchestrators'],
+  ['build', 'building images'],
+  ['publish', 'publishing a project to a registry'],
+  ['watch', 'watching files'],
+]);

@@ -48,3 +48,17 @@ function endChanges(before: Status, after: Status): readonly Happening[] {
 function finalStop(before: Status, after: Status): readonly Happening[] {
   return before.state === 'restarting' && after.state === 'stopped' ? [{ kind: 'stop' }] : [];
 }
+
+/** What a container still tells of its past; times in RFC 3339. */
+export function pastHappenings(
+  created: string,
+  { startedAt, finishedAt, exitCode }: Status,
+): readonly { readonly time: string; readonly happening: Happening }[] {
+  return [
+    { time: created, happening: { kind: 'create' } },
+    ...(startedAt === '' ? [] : [{ time: startedAt, happening: { kind: 'start' } } as const]),
+    ...(finishedAt === ''
+      ? []
+      : [{ time: finishedAt, happening: { kind: 'die', exitCode, willRestart: false } } as const]),
+  ];
+}

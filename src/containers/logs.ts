@@ -181,8 +181,8 @@ function parseLine(line: string, container: string): LogEntry | undefined {
   }
 }
 
-/** The time of `--since` and `--until` in a form that compares as text. */
-function timeKey(text: string, now: number): string {
+/** The time of `--since` and `--until` in RFC 3339, which compares as text. ComposeError `usage` for what is no time. */
+export function timeKey(text: string, now: number): string {
   const seconds = /^(\d+)(?:\.(\d{1,9}))?$/.exec(text);
   if (seconds) return fromSeconds(Number(seconds[1]), seconds[2] ?? '');
   const absolute = Date.parse(withZone(text));

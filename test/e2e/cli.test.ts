@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../src/cli/commands.ts';
+import { COMMANDS, LATER } from '../../src/cli/commands.ts';
 import { isRoot, needing } from '../support/machine.ts';
 import { CLI, PREFIX, ROOT, Stack } from '../support/stack.ts';
 
@@ -57,6 +57,16 @@ describe('mistakes', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(said);
     expect(stderr).not.toContain('internal error');
+  });
+
+  it.each([...LATER.keys()].map((name) => [name]))('%s is not there yet, and says so', (name) => {
+    const { code, stderr } = tscompose([name]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error\[unsupported\]: .*not supported yet/);
+  });
+
+  it('up --watch is not there yet either', () => {
+    expect(tscompose(['up', '--watch']).stderr).toMatch(/^error\[unsupported\]: .*not supported yet/);
   });
 
   it('of the environment are mistakes too', () => {

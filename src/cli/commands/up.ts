@@ -60,6 +60,7 @@ const OPTIONS: readonly OptionSpec[] = [
   ...RECREATING,
   TIMEOUT,
   ...WAIT,
+  { name: 'watch', short: 'w', type: 'boolean', summary: 'not supported yet', hidden: true },
 ];
 
 export const command: CommandSpec = {
@@ -72,6 +73,7 @@ export const command: CommandSpec = {
   }),
   async run(context, args) {
     const services = args.positionals;
+    if (args.flag('watch')) throw new ComposeError('unsupported', 'watching files is not supported yet');
     const project = await context.loadProject({ services, frozen: args.flag('frozen') });
     const goal = goalOf(args);
     const detached = args.flag('detach') || args.flag('wait') || args.flag('no-start');
