@@ -363,7 +363,7 @@ static int read_names(struct level *level) {
 static int enter(struct pack *pack, int fd) {
     if (pack->depth == MAX_DEPTH) {
         close(fd);
-        return -ELOOP;
+        return -ENAMETOOLONG;
     }
     struct level *level = &pack->levels[pack->depth++];
     *level = (struct level){.fd = fd, .path_length = strlen(pack->path)};

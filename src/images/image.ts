@@ -1,4 +1,5 @@
 // Images as the rest of the program sees them: found by name, with what their containers run and their layers.
+import { mkdirSync } from 'node:fs';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { HOST_IMAGE, hostImage, rootfsImage, rootfsOf } from './host.ts';
@@ -13,7 +14,15 @@ import {
 } from './manifest.ts';
 import { formatPlatform, hostPlatform, parsePlatform, platformFits } from './platform.ts';
 import { formatReference, tryParseReference } from './reference.ts';
-import { chainIds, layerDiff, readImages, readJsonBlob, type StoredImage, updateImages } from './store.ts';
+import {
+  chainIds,
+  layerDiff,
+  readImages,
+  readJsonBlob,
+  type StoredImage,
+  storeFiles,
+  updateImages,
+} from './store.ts';
 
 /** An image that is here, whole and unpacked. */
 export interface Image {
@@ -169,13 +178,22 @@ function imageOf(
     name,
     id: stored.id,
     config: config.config,
-    layers: layerDirs(ctx, chainIds(config.rootfs.diff_ids)),
+    layers: layersOf(ctx, config),
     platform: stored.platform,
     repoDigests: stored.repoDigests,
     ...(config.created === undefined ? {} : { created: config.created }),
     size: manifest.layers.reduce((total, layer) => total + layer.size, 0),
     pulled: stored.time,
   };
+}
+
+// An overlay needs something below, even when an image was made from scratch and has nothing.
+function layersOf(ctx: Context, { rootfs }: ConfigFile): string[] {
+  const layers = layerDirs(ctx, chainIds(rootfs.diff_ids));
+  if (layers.length > 0) return layers;
+  const { empty } = storeFiles(ctx.layout);
+  mkdirSync(empty, { recursive: true, mode: 0o755 });
+  return [empty];
 }
 
 /** An image as lists show it. */
