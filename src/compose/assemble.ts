@@ -3,8 +3,12 @@ import type { Report } from './report.ts';
 import { resolvePlain, resolveTagged } from './scalar.ts';
 import { joinPath, list, type MapNode, map, type Node, type Source, type Span, scalar } from './tree.ts';
 
-/** Most values that aliases of one document may expand to, and the deepest nesting. */
-const maxAliased = 500_000;
+/** Most values in a file, those that aliases repeat included; most entries in one mapping or list. */
+const maxValues = 500_000;
+const maxEntries = 100_000;
+/** Longest key, in UTF-16 units: as long as YAML allows on one line. */
+const maxKey = 1024;
+/** Deepest nesting. */
 export const maxDepth = 200;
 
 /** The state of one document. */
@@ -14,7 +18,8 @@ export interface Assembly {
   readonly anchors: Map<string, Node | 'open'>;
   /** Where the parser is, for messages. */
   readonly path: (string | number)[];
-  aliased: number;
+  /** How many values there are, in the documents before this one too. */
+  values: number;
 }
 
 export interface ScalarToken {
@@ -32,8 +37,22 @@ export interface Pair {
   readonly value: Node;
 }
 
-export function beginDocument(source: Source, report: Report): Assembly {
-  return { source, report, anchors: new Map(), path: [], aliased: 0 };
+/** The state in front of a document; `before` is that of the one before it in the same file. */
+export function beginDocument(source: Source, report: Report, before?: Assembly): Assembly {
+  return { source, report, anchors: new Map(), path: [], values: before?.values ?? 0 };
+}
+
+function count(span: Span, assembly: Assembly): void {
+  assembly.values += 1;
+  if (assembly.values > maxValues) {
+    giveUp('input-limit', `there are more than ${maxValues} values in one file`, span, assembly);
+  }
+}
+
+function limitEntries(size: number, span: Span, assembly: Assembly): void {
+  count(span, assembly);
+  if (size <= maxEntries) return;
+  giveUp('input-limit', `more than ${maxEntries} entries are in one mapping or list`, span, assembly);
 }
 
 const nothing = scalar(null, 'null');
@@ -46,6 +65,7 @@ export function emptyAt(span: Span): Node {
 /** A scalar with the type that its text or its tag gives it. */
 export function assembleScalar(token: ScalarToken, assembly: Assembly): Node {
   const { text, tag, span } = token;
+  count(span, assembly);
   if (tag !== undefined && tag !== '!' && !isMark(tag)) return taggedScalar(token, tag, assembly);
   const resolved = token.isPlain && tag !== '!' ? resolvePlain(text) : undefined;
   return {
@@ -83,12 +103,14 @@ export function finishNode(
   return node;
 }
 
-export function assembleList(items: Node[], span: Span): Node {
+export function assembleList(items: Node[], span: Span, assembly: Assembly): Node {
+  limitEntries(items.length, span, assembly);
   return { ...list(items), at: span };
 }
 
 /** A mapping of its pairs, merge keys last; reports keys that repeat or are no strings. */
 export function assembleMap(pairs: readonly Pair[], span: Span, assembly: Assembly): Node {
+  limitEntries(pairs.length, span, assembly);
   const entries = new Map<string, Node>();
   const target: MapNode = { ...map(entries), at: span };
   const merged: Node[] = [];
@@ -110,7 +132,12 @@ export function assembleMap(pairs: readonly Pair[], span: Span, assembly: Assemb
 }
 
 function keyText(key: Node, assembly: Assembly): string | undefined {
-  if (key.kind === 'scalar' && typeof key.value === 'string') return key.value;
+  if (key.kind === 'scalar' && typeof key.value === 'string') {
+    if (key.value.length > maxKey && key.at !== undefined) {
+      giveUp('input-limit', `a key is longer than ${maxKey} characters`, key.at, assembly);
+    }
+    return key.value;
+  }
   const shown = key.kind === 'scalar' ? String(key.value) : 'a collection';
   const place = assembly.path.length === 0 ? 'at the top level' : `in ${joinPath(assembly.path)}`;
   assembly.report.error('yaml-syntax', `a key ${place} has to be a string, not ${shown}`, {
@@ -155,9 +182,9 @@ export function assembleAlias(name: string, span: Span, assembly: Assembly): Nod
 }
 
 function expand(node: Node, span: Span, assembly: Assembly): Node {
-  assembly.aliased += 1;
-  if (assembly.aliased > maxAliased) {
-    return giveUp('input-limit', `aliases expand to more than ${maxAliased} values`, span, assembly);
+  assembly.values += 1;
+  if (assembly.values > maxValues) {
+    return giveUp('input-limit', `aliases expand to more than ${maxValues} values`, span, assembly);
   }
   if (node.kind === 'scalar') return { ...node };
   // A reset acts where it is written, or where an alias stands for it alone.

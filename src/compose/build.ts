@@ -9,7 +9,7 @@ import type { Declared, Dict, Project, Service } from './project.ts';
 import { provenance } from './provenance.ts';
 import type { Report } from './report.ts';
 import { usedResources } from './select.ts';
-import { asList, get, type MapNode, nodeAt, parsePath, positionOf, setKey, textOf } from './tree.ts';
+import { asList, asMap, get, type MapNode, nodeAt, parsePath, positionOf, setKey, textOf } from './tree.ts';
 
 /** Decodes a model for the profiles of its setting. */
 export function buildProject(
@@ -72,11 +72,14 @@ function decodeServices(
 ): { active: Dict<Service>; disabled: Dict<Service> } {
   const active: Record<string, unknown> = {};
   const disabled: Record<string, unknown> = {};
+  const { environment } = setting;
+  const needed = neededServices(model, options.services ?? []);
   for (const [name, node] of entriesOf(model, 'services')) {
     const isActive = hasProfile(node, profiles);
     if (isActive && node.kind === 'map') {
-      if (options.resolveEnv !== false) resolveEnvFiles(node, setting.environment, report);
-      resolveLabelFiles(node, report);
+      const isNeeded = needed?.has(name) ?? true;
+      if (options.resolveEnv !== false) resolveEnvFiles(node, { environment, report, isNeeded });
+      resolveLabelFiles(node, { environment, report });
     }
     setKey(isActive ? active : disabled, name, service(node, { report, path: ['services', name] }));
   }
@@ -84,6 +87,18 @@ function decodeServices(
     active: Object.freeze(active) as Dict<Service>,
     disabled: Object.freeze(disabled) as Dict<Service>,
   };
+}
+
+/** The named services and all that they depend on; undefined when none is named, because all are needed then. */
+function neededServices(model: MapNode, names: readonly string[]): ReadonlySet<string> | undefined {
+  if (names.length === 0) return undefined;
+  const needed = new Set(names);
+  // What is added on the way is visited too.
+  for (const name of needed) {
+    const dependencies = get(nodeAt(model, ['services', name]), 'depends_on');
+    for (const other of asMap(dependencies)?.entries.keys() ?? []) needed.add(other);
+  }
+  return needed;
 }
 
 /** Whether a service is active: it names no profile, or one of those that are on. */

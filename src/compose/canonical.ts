@@ -1,4 +1,5 @@
 // Short forms → long forms, one rule per attribute; shapes that fit no rule are left for the schema to refuse.
+import { ComposeError } from '../errors.ts';
 import type { Report } from './report.ts';
 import { alsoJobs, compile, type Rules, under } from './rules.ts';
 import { type Parsed, parseDevice, parsePort, parseVolume } from './short.ts';
@@ -11,6 +12,7 @@ import {
   map,
   mapOf,
   type Node,
+  positionOf,
   scalar,
   text,
   textOf,
@@ -26,7 +28,12 @@ interface Context {
   readonly report: Report;
   /** Short forms that cannot be read are kept, because variables in them were not expanded. */
   readonly lenient: boolean;
+  /** Entries that short forms may still become. */
+  room: number;
 }
+
+/** Most entries that the short forms of a document become; ranges of ports can make many of one. */
+const maxEntries = 100_000;
 
 type Rule = (node: Node, context: Context) => Node;
 
@@ -82,7 +89,7 @@ function stringsOf(node: Node): { value: string; node: Node }[] | undefined {
   return node.kind === 'list' ? result : undefined;
 }
 
-const wrapText: Rule = (node) => (textOf(node) === undefined ? node : list([inner(node)], node));
+const wrapText = (node: Node): Node => (textOf(node) === undefined ? node : list([inner(node)], node));
 
 /** The value without what belongs to the container that is put around it. */
 function inner(node: Node): Node {
@@ -101,7 +108,7 @@ const dependency = (name: Node): Node =>
   mapOf({ condition: text('service_started', name), required: flag(true, name) }, name);
 
 const envFiles: Rule = (node) => {
-  const items = wrapText(node, noContext);
+  const items = wrapText(node);
   if (items.kind !== 'list') return node;
   items.items = items.items.map((item) => {
     if (textOf(item) !== undefined) return mapOf({ path: item, required: flag(true, item) }, item);
@@ -110,8 +117,6 @@ const envFiles: Rule = (node) => {
   });
   return items;
 };
-
-const noContext: Context = { path: [], report: undefined as never, lenient: true };
 
 /** A rule for a list whose entries may be short. */
 const shortEntries =
@@ -122,7 +127,11 @@ const shortEntries =
       const spec = item.kind === 'scalar' && typeof item.value !== 'boolean' ? printScalar(item) : undefined;
       if (spec === undefined) return [item];
       const parsed = parse(spec, item);
-      if ('nodes' in parsed) return parsed.nodes;
+      if ('nodes' in parsed) {
+        context.room -= parsed.nodes.length;
+        if (context.room < 0) throw tooMany(context, index, item);
+        return parsed.nodes;
+      }
       if (!context.lenient) {
         const path = [...context.path, index];
         const message = `${context.path.join('.')}[${index}]: ${parsed.problem}`;
@@ -132,6 +141,15 @@ const shortEntries =
     });
     return node;
   };
+
+function tooMany({ path }: Context, index: number, item: Node): ComposeError {
+  const at = positionOf(item);
+  const message = `${path.join('.')}[${index}]: more than ${maxEntries} entries, those of ranges counted one by one`;
+  return new ComposeError('input-limit', message, {
+    ...(at === undefined ? {} : { at }),
+    hint: 'a service that needs this many ports is better off with `network_mode: host`',
+  });
+}
 
 const onlyText =
   (parse: (spec: string, like: Node) => Parsed): ((spec: string, like: Node) => Parsed) =>
@@ -251,7 +269,7 @@ const rules = compile(alsoJobs(rows));
 
 /** Brings a document into long forms; unreadable short forms go to the report unless `lenient`. */
 export function toCanonical(document: Node, report: Report, lenient: boolean): Node {
-  return walk(document, rules, { path: [], report, lenient });
+  return walk(document, rules, { path: [], report, lenient, room: maxEntries });
 }
 
 function walk(node: Node, level: Rules<Rule> | undefined, context: Context): Node {

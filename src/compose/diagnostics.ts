@@ -1,7 +1,6 @@
 // Findings as text: for people with a code frame, for machines as JSON, SARIF or workflow commands.
 import type { ComposeError, Diagnostic } from '../errors.ts';
 import { frame, oneLine, type Paint } from './frame.ts';
-import { syntaxHint } from './hints.ts';
 import { shownName, toSarif } from './sarif.ts';
 
 export const DIAGNOSTIC_FORMATS = ['text', 'json', 'sarif', 'github'] as const;
@@ -38,7 +37,7 @@ export function findingsOf({ code, message, at, hint, diagnostics }: ComposeErro
 
 /** All findings in the wanted format; ends with a newline unless there is nothing to say. */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: RenderOptions): string {
-  const clusters = cluster(diagnostics.map((diagnostic) => withHint(diagnostic, options)));
+  const clusters = cluster(diagnostics);
   switch (options.format) {
     case 'text':
       return renderText(clusters, options);
@@ -49,15 +48,6 @@ export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: R
     case 'github':
       return clusters.map(({ diagnostic }) => toCommand(diagnostic, options)).join('');
   }
-}
-
-/** Hints that need the text of the file are found when it is shown. */
-function withHint(diagnostic: Diagnostic, { readSource }: RenderOptions): Diagnostic {
-  const { code, at, message } = diagnostic;
-  if (code !== 'yaml-syntax' || diagnostic.hint !== undefined || at === undefined) return diagnostic;
-  const text = readSource(at.file);
-  const hint = text === undefined ? undefined : syntaxHint(message, text, at.line);
-  return hint === undefined ? diagnostic : { ...diagnostic, hint };
 }
 
 /** Puts together what one text in the file caused in several places, through anchors, extends or replicas. */
@@ -85,21 +75,44 @@ function parentOf(path: string): string {
 // --- text
 
 function renderText(clusters: readonly Cluster[], options: RenderOptions): string {
-  const sources = new Map<string, readonly string[] | undefined>();
-  const linesOf = (file: string): readonly string[] | undefined => {
-    if (!sources.has(file)) sources.set(file, options.readSource(file)?.split(/\r\n|\n|\r/));
-    return sources.get(file);
-  };
-  const texts = clusters.slice(0, MAX_SHOWN).map((entry) => textOf(entry, linesOf, options));
+  const shown = clusters.slice(0, MAX_SHOWN);
+  const lines = readLines(shown, options);
+  const texts = shown.map((entry) => textOf(entry, lines, options));
   const more = clusters.length - texts.length;
   return [...texts, ...(more > 0 ? [`… and ${more} more\n`] : [])].join('\n');
 }
 
-function textOf(
-  { diagnostic, paths }: Cluster,
-  linesOf: (file: string) => readonly string[] | undefined,
-  options: RenderOptions,
-): string {
+/** Lines by number, of files by name. */
+type Lines = ReadonlyMap<string, ReadonlyMap<number, string>>;
+
+/** The lines at and around the findings. */
+function readLines(clusters: readonly Cluster[], { readSource }: RenderOptions): Lines {
+  const wanted = new Map<string, Set<number>>();
+  for (const { at } of clusters.map(({ diagnostic }) => diagnostic)) {
+    if (at === undefined) continue;
+    const numbers = wanted.get(at.file) ?? new Set();
+    for (const number of [at.line - 1, at.line, at.line + 1]) numbers.add(number);
+    wanted.set(at.file, numbers);
+  }
+  return new Map([...wanted].map(([file, numbers]) => [file, pickLines(readSource(file), numbers)]));
+}
+
+/** Goes through a text once, because it may have millions of lines. */
+function pickLines(text: string | undefined, numbers: ReadonlySet<number>): ReadonlyMap<number, string> {
+  const result = new Map<number, string>();
+  if (text === undefined) return result;
+  const last = Math.max(...numbers);
+  const lineBreak = /\r\n|\n|\r/g;
+  for (let number = 1, start = 0; number <= last && start <= text.length; number++) {
+    const found = lineBreak.exec(text);
+    if (numbers.has(number)) result.set(number, text.slice(start, found?.index));
+    if (found === null) break;
+    start = lineBreak.lastIndex;
+  }
+  return result;
+}
+
+function textOf({ diagnostic, paths }: Cluster, sources: Lines, options: RenderOptions): string {
   const paint = painter(options.color);
   const { severity, code, message, at, hint } = diagnostic;
   const colour = severity === 'error' ? 'red' : 'yellow';
@@ -109,7 +122,7 @@ function textOf(
     lines.push(
       `${' '.repeat(gutter)}${paint('blue', '-->')} ${shownName(at.file, options.directory)}:${at.line}:${at.column}`,
     );
-    lines.push(...frame(at, linesOf(at.file), { gutter, colour, paint }));
+    lines.push(...frame(at, (number) => sources.get(at.file)?.get(number), { gutter, colour, paint }));
   }
   if (paths.length > 1) lines.push(`   also at: ${some(paths.slice(1))}`);
   if (hint !== undefined) lines.push(`   ${paint('cyan', 'hint')}: ${oneLine(hint)}`);

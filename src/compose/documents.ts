@@ -26,6 +26,7 @@ import {
   scalar,
   textOf,
 } from './tree.ts';
+import { unsetHints } from './unset.ts';
 
 /** A file to load; `text` when it was read already. */
 export interface InputFile {
@@ -62,11 +63,25 @@ export interface Scope {
   readonly resolvePaths: boolean;
   /** Whether files are of the first format; those that such a file extends are too. */
   legacy: boolean;
+  /** What the whole load may still take. */
+  readonly budget: Budget;
   /** Services of files named by `extends`, by absolute path. */
   readonly extendedFiles: Map<string, Place>;
   readonly refuseRemote: (path: string, node: Node | undefined) => void;
   readonly readForExtends: (path: string, node: Node | undefined) => MapNode;
   readonly loadIncluded: (files: readonly InputFile[], part: IncludedPart) => MapNode;
+}
+
+/** Limits that hold for all files of a project together, because files can ask for each other many times over. */
+export interface Budget {
+  files: number;
+  /** Values that `extends` copies. */
+  copies: number;
+}
+
+/** The budget of one load. */
+export function makeBudget(): Budget {
+  return { files: maxFiles, copies: maxCopies };
 }
 
 export interface IncludedPart {
@@ -78,10 +93,20 @@ export interface IncludedPart {
 
 export type ScopeOptions = Pick<
   Scope,
-  'report' | 'directory' | 'base' | 'environment' | 'home' | 'interpolate' | 'resolvePaths' | 'legacy'
+  | 'report'
+  | 'directory'
+  | 'base'
+  | 'environment'
+  | 'home'
+  | 'interpolate'
+  | 'resolvePaths'
+  | 'legacy'
+  | 'budget'
 >;
 
 const maxIncludes = 100;
+const maxFiles = 1000;
+const maxCopies = 500_000;
 
 /** A scope for a set of files. */
 export function makeScope(options: ScopeOptions): Scope {
@@ -120,7 +145,7 @@ export function loadFiles(files: readonly InputFile[], scope: Scope, included: r
   for (const file of files) {
     seen = [...seen, file.path];
     for (const document of readDocuments(file, scope)) {
-      prepare(document, scope);
+      prepare(document, file.path, scope);
       applyExtends(document, file.path, scope);
       scope.report.finish();
       applyInclude(document, scope, seen);
@@ -128,7 +153,7 @@ export function loadFiles(files: readonly InputFile[], scope: Scope, included: r
       removeRepeats(model, scope.report);
       dropMarks(model);
       validate(model, file.path, scope);
-      warnVersion(model, file.path, scope);
+      warnVersion(model, scope);
     }
   }
   fillDefaults(model);
@@ -140,6 +165,10 @@ export function loadFiles(files: readonly InputFile[], scope: Scope, included: r
 }
 
 function readDocuments(file: InputFile, scope: Scope): MapNode[] {
+  scope.budget.files -= 1;
+  if (scope.budget.files < 0) {
+    throw new ComposeError('input-limit', `include and extends name more than ${maxFiles} files`);
+  }
   const documents = parseInput(file, scope.report);
   const maps = documents.filter((document) => document.kind === 'map');
   const other = documents.find((document) => document.kind !== 'map');
@@ -151,19 +180,26 @@ function readDocuments(file: InputFile, scope: Scope): MapNode[] {
 }
 
 /** Variables and long forms, in place. Errors in long forms wait for those of the schema. */
-function prepare(document: MapNode, scope: Scope): void {
+function prepare(document: MapNode, file: string, scope: Scope): void {
+  const { environment, report } = scope;
   if (scope.interpolate) {
-    const lookup = (name: string): string | undefined => scope.environment.get(name)?.value;
-    interpolate(document, { lookup, report: scope.report });
-    scope.report.finish();
+    const lookup = (name: string): string | undefined => environment.get(name)?.value;
+    const unsetHint = unsetHints(environment, { root: document, directory: scope.directory });
+    interpolate(document, { lookup, report, unsetHint });
   }
+  const isBroken = report.failed;
+  report.settle();
   toCanonical(document, scope.shapes, !scope.interpolate);
+  if (!isBroken) return;
+  // Where variables are wrong no other file can be trusted to be the right one, but this one can be checked.
+  dropMarks(document);
+  validate(document, file, scope);
 }
 
 function readForExtends(path: string, node: Node | undefined, scope: Scope): MapNode {
   let model = map(new Map());
   for (const document of readDocuments(node === undefined ? { path } : { path, node }, scope)) {
-    prepare(document, scope);
+    prepare(document, path, scope);
     model = mergeDocuments(model, document, scope.report);
   }
   removeRepeats(model, scope.report);
@@ -187,11 +223,11 @@ function validate(model: MapNode, file: string, scope: Scope): void {
   scope.report.finish();
 }
 
-function warnVersion(model: MapNode, file: string, scope: Scope): void {
+function warnVersion(model: MapNode, scope: Scope): void {
   const version = model.entries.get('version');
   if (version === undefined) return;
   model.entries.delete('version');
-  const message = `${file}: the attribute \`version\` is obsolete and ignored`;
+  const message = 'the attribute `version` is obsolete and ignored';
   const hint = 'remove it to avoid confusion';
   scope.report.warn('deprecated', message, { at: keyPositionOf(version), path: ['version'], hint });
 }

@@ -23,6 +23,9 @@ interface Reading {
   line: number;
 }
 
+/** Most variables of a set of files. */
+const maxVariables = 100_000;
+
 const blank = /[\t\v\f\r \u0085\u00a0]*/y;
 const exportWord = /export\s+/y;
 const keyCharacter = /[\p{L}\p{N}_.\-[\]\t\v\f\r \u0085\u00a0]/u;
@@ -71,6 +74,9 @@ export function parseRawEnvFile(
     }
     const value = sign < 0 ? lookup(key) : line.slice(sign + 1);
     if (value !== undefined) into.set(key, { value, at });
+    if (into.size > maxVariables) {
+      throw new ComposeError('env-file', `there are more than ${maxVariables} variables`, { at });
+    }
   });
 }
 
@@ -101,6 +107,7 @@ function readStatement(reading: Reading): void {
   }
   skip(reading, blank);
   reading.into.set(key, { value: readValue(reading), at });
+  if (reading.into.size > maxVariables) throw fail(reading, `there are more than ${maxVariables} variables`);
 }
 
 function skip(reading: Reading, pattern: RegExp): void {
@@ -126,8 +133,13 @@ function readKey(reading: Reading): { key: string; inherited: boolean } {
 }
 
 function unexpected(reading: Reading, start: number, character: string): string {
-  const line = reading.text.slice(start).split('\n', 1)[0] ?? '';
+  const line = firstLine(reading.text, start);
   return `unexpected character "${character}" in variable name "${line}"`;
+}
+
+/** What a message quotes of a text. */
+function firstLine(text: string, start: number): string {
+  return text.slice(start, start + 200).split('\n', 1)[0] ?? '';
 }
 
 function readValue(reading: Reading): string {
@@ -167,8 +179,7 @@ function readQuoted(reading: Reading, quote: string): string {
     }
   }
   reading.line = line;
-  const rest = reading.text.slice(start).split('\n', 1)[0] ?? '';
-  throw fail(reading, `unterminated quoted value ${rest}`);
+  throw fail(reading, `unterminated quoted value ${firstLine(reading.text, start)}`);
 }
 
 function expandEscapes(value: string): string {

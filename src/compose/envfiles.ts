@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { ComposeError, type Position } from '../errors.ts';
 import { type EnvEntry, parseEnvFile, parseRawEnvFile } from './dotenv.ts';
 import { type Environment, named } from './environment.ts';
-import { readText } from './read.ts';
+import { readEnvText } from './read.ts';
 import type { Report } from './report.ts';
 import {
   asList,
@@ -18,20 +18,32 @@ import {
   text,
   textOf,
 } from './tree.ts';
+import { unsetHints } from './unset.ts';
+
+export interface EnvFileOptions {
+  readonly environment: Environment;
+  readonly report: Report;
+  /** Whether a file that has to be there has to: nobody asked for the services that only stand in the same files. */
+  readonly isNeeded: boolean;
+}
+
+interface Reading extends EnvFileOptions {
+  readonly lookup: (name: string) => string | undefined;
+}
 
 /** Adds the variables of the env files of a service, and forgets the files. */
-export function resolveEnvFiles(service: MapNode, environment: Environment, report: Report): void {
+export function resolveEnvFiles(service: MapNode, options: EnvFileOptions): void {
   const files = asList(service.entries.get('env_file'))?.items ?? [];
   service.entries.delete('env_file');
   if (files.length === 0) return;
   const own = asMap(service.entries.get('environment')) ?? map(new Map());
   const found = new Map<string, EnvEntry>();
   const lookup = (name: string): string | undefined =>
-    environment.get(name)?.value ?? textValue(own.entries.get(name));
+    options.environment.get(name)?.value ?? textValue(own.entries.get(name));
   for (const [name, node] of own.entries) {
     if (!isNull(node)) found.set(name, { value: textValue(node) ?? '', at: nowhere });
   }
-  for (const file of files) readFile(file, found, lookup, report);
+  for (const file of files) readFile(file, found, { ...options, lookup });
   putBelow(own, found);
   service.entries.set('environment', own);
 }
@@ -45,18 +57,15 @@ function textValue(node: Node | undefined): string | undefined {
   return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined;
 }
 
-function readFile(
-  node: Node,
-  into: Map<string, EnvEntry>,
-  lookup: (name: string) => string | undefined,
-  report: Report,
-): void {
+function readFile(node: Node, into: Map<string, EnvEntry>, reading: Reading): void {
+  const { lookup, report } = reading;
   const pathNode = get(node, 'path') ?? node;
   const path = textOf(pathNode) ?? '';
   const required = get(node, 'required');
   const isOptional = required?.kind === 'scalar' && (required.value === false || required.value === 'false');
-  if (isOptional && statSync(path, { throwIfNoEntry: false }) === undefined) return;
-  const content = readText(path, 'env file', positionOf(pathNode));
+  const mayMiss = isOptional || !reading.isNeeded;
+  if (mayMiss && statSync(path, { throwIfNoEntry: false }) === undefined) return;
+  const content = readEnvText(path, 'env file', positionOf(pathNode));
   const format = textOf(get(node, 'format')) ?? '';
   if (format !== '' && format !== '.env' && format !== 'raw') {
     report.error('invalid-value', `unsupported env_file format "${format}"`, {
@@ -67,16 +76,21 @@ function readFile(
   }
   try {
     if (format === 'raw') parseRawEnvFile(path, content, into, lookup);
-    else parseEnvFile(path, content, into, { lookup, onUnset: warnUnset(report) });
+    else parseEnvFile(path, content, into, { lookup, onUnset: warnUnset(reading) });
   } catch (error) {
     if (error instanceof ComposeError) throw named(error, path);
     throw error;
   }
 }
 
-function warnUnset(report: Report): (name: string, at: Position) => void {
-  return (name, at) =>
-    report.warn('unset-variable', `the "${name}" variable is not set, defaulting to a blank string`, { at });
+function warnUnset({
+  environment,
+  report,
+}: Pick<EnvFileOptions, 'environment' | 'report'>): (name: string, at: Position) => void {
+  return (name, at) => {
+    const message = `the "${name}" variable is not set, defaulting to a blank string`;
+    report.warn('unset-variable', message, { at, hint: () => unsetHints(environment)(name) });
+  };
 }
 
 /** What a mapping already says wins over entries of files, but knows that it did. */
@@ -102,17 +116,20 @@ function spanAt(at: Position): Span {
 }
 
 /** Adds the labels of the label files of a service, and forgets the files. */
-export function resolveLabelFiles(service: MapNode, report: Report): void {
+export function resolveLabelFiles(
+  service: MapNode,
+  options: Pick<EnvFileOptions, 'environment' | 'report'>,
+): void {
   const files = asList(service.entries.get('label_file'))?.items ?? [];
   service.entries.delete('label_file');
   if (files.length === 0) return;
   const found = new Map<string, EnvEntry>();
   for (const file of files) {
     const path = textOf(file) ?? '';
-    const content = readText(path, 'label file', positionOf(file));
+    const content = readEnvText(path, 'label file', positionOf(file));
     const lookup = (name: string): string | undefined => found.get(name)?.value;
     try {
-      parseEnvFile(path, content, found, { lookup, onUnset: warnUnset(report) });
+      parseEnvFile(path, content, found, { lookup, onUnset: warnUnset(options) });
     } catch (error) {
       throw named(error, path);
     }

@@ -1,8 +1,9 @@
 // The variables that a project is interpolated with: the shell's, then env files; each knows where it was set.
 import { ComposeError, type Position } from '../errors.ts';
 import { type EnvEntry, parseEnvFile } from './dotenv.ts';
-import { readText } from './read.ts';
+import { readEnvText } from './read.ts';
 import type { Report } from './report.ts';
+import { unsetHints } from './unset.ts';
 
 export interface Variable {
   readonly value: string;
@@ -41,11 +42,11 @@ function readEnvFile(
   environment: Environment,
   report: Report,
 ): void {
-  const content = readText(file, 'env file');
+  const content = readEnvText(file, 'env file');
   const lookup = (name: string): string | undefined => environment.get(name)?.value ?? into.get(name)?.value;
   const onUnset = (name: string, at: Position): void => {
     const message = `the "${name}" variable is not set, defaulting to a blank string`;
-    report.warn('unset-variable', message, { at });
+    report.warn('unset-variable', message, { at, hint: () => unsetHints(environment)(name) });
   };
   try {
     parseEnvFile(file, content, into, { lookup, onUnset });

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join, relative } from 'node:path';
 import type { Scope } from './documents.ts';
 import { dropMarks, mergeService } from './merge.ts';
 import { resolvePaths } from './paths.ts';
-import { asMap, clone, get, type MapNode, type Node, textOf } from './tree.ts';
+import { asMap, clone, get, type MapNode, type Node, sizeOf, textOf } from './tree.ts';
 
 /** Where a chain of `extends` stands: the services of one file. */
 export interface Place {
@@ -44,12 +44,20 @@ function extend(name: string, place: Place, chain: readonly Step[], scope: Scope
   // The reference keeps `extends` of a service that is there but empty, and prints it.
   if (base === undefined) return service;
   service.entries.delete('extends');
+  spend(sizeOf(base), extended, scope);
   const copy = clone(base) as MapNode;
   dropMarks(copy);
   const merged = { ...mergeService(copy, service, name, scope.report), at: service.at, key: service.key };
   merged.mark = service.mark;
   place.services.entries.set(name, merged);
   return merged;
+}
+
+function spend(size: number, node: Node, { budget, report }: Scope): void {
+  budget.copies -= size;
+  if (budget.copies >= 0) return;
+  report.error('input-limit', 'extends copies more values than a project can have', { node });
+  report.finish();
 }
 
 function isCycle(step: Step, chain: readonly Step[], node: Node, scope: Scope): boolean {

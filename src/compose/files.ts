@@ -5,10 +5,11 @@ import { ComposeError } from '../errors.ts';
 import { type InputFile, parseInput, refuseRemote } from './documents.ts';
 import { type Environment, shellEnvironment, withEnvFiles } from './environment.ts';
 import type { LoadOptions } from './load.ts';
-import { readText } from './read.ts';
+import { limitText, readText } from './read.ts';
 import type { Report } from './report.ts';
 import { substitute, TemplateError } from './template.ts';
 import { get, type Node, textOf } from './tree.ts';
+import { unsetHints } from './unset.ts';
 
 const fileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
 const overrideNames = [
@@ -61,10 +62,8 @@ export function findSetting(options: LoadOptions, report: Report): Setting {
 function noFile(directory: string): ComposeError {
   return new ComposeError(
     'file-not-found',
-    `no compose file found in ${directory} or any directory above it`,
-    {
-      hint: `write a ${fileNames[0]}, or name a file with -f`,
-    },
+    `no configuration file found: there is no ${fileNames[0]} in ${directory} or any directory above it`,
+    { hint: 'write one, change the directory, or name a file with -f' },
   );
 }
 
@@ -128,7 +127,7 @@ function warnSeveral(kind: string, used: string, others: readonly string[], repo
 }
 
 function readInput(path: string, options: LoadOptions): InputFile {
-  if (path === '-') return { path, text: options.readStdin?.() ?? '' };
+  if (path === '-') return { path, text: limitText(options.readStdin?.() ?? '', 'standard input') };
   refuseRemote(path);
   const full = isAbsolute(path) ? path : resolve(options.cwd, path);
   return { path: full, text: readText(full, 'file') };
@@ -212,6 +211,7 @@ function expandName(template: string, node: Node | undefined, naming: Naming, re
   const onUnset = (variable: string): void =>
     report.warn('unset-variable', `the "${variable}" variable is not set, defaulting to a blank string`, {
       node,
+      hint: () => unsetHints(naming.environment)(variable),
     });
   try {
     return substitute(template, (variable) => naming.environment.get(variable)?.value, onUnset);

@@ -3,6 +3,8 @@ import type { Position } from '../errors.ts';
 
 const TAB_WIDTH = 4;
 const MAX_WIDTH = 160;
+/** Of a line only this many UTF-16 units around the place are looked at: what is shown is shorter still. */
+const MAX_UNITS = 1000;
 
 export type Colour = 'red' | 'yellow' | 'blue' | 'cyan' | 'bold';
 export type Paint = (colour: Colour, text: string) => string;
@@ -14,39 +16,41 @@ export interface FrameStyle {
   readonly paint: Paint;
 }
 
+/** The text of a line (from 1), undefined when there is none. */
+export type LineOf = (number: number) => string | undefined;
+
 /** One line of context on each side of the offending one; nothing when the source has no such line. */
-export function frame(at: Position, lines: readonly string[] | undefined, style: FrameStyle): string[] {
-  const text = lines?.[at.line - 1];
-  if (lines === undefined || text === undefined) return [];
+export function frame(at: Position, lineOf: LineOf, style: FrameStyle): string[] {
+  const text = lineOf(at.line);
+  if (text === undefined) return [];
   const bar = style.paint('blue', '|');
   const row = (number: number, content: string): string =>
     `${style.paint('blue', String(number).padStart(style.gutter))} ${bar}${content === '' ? '' : ` ${content}`}`;
   const { visible, offset, length } = excerpt(text, at);
   const result = [`${' '.repeat(style.gutter)} ${bar}`];
-  const before = contextBefore(lines, at.line);
-  if (before !== undefined) result.push(row(before.number, clip(expand(before.text))));
+  const before = lineOf(at.line - 1);
+  if (before !== undefined && before.trim() !== '') result.push(row(at.line - 1, context(before)));
   result.push(row(at.line, visible));
   result.push(
     `${' '.repeat(style.gutter)} ${bar} ${' '.repeat(offset)}${style.paint(style.colour, '^'.repeat(length))}`,
   );
-  const after = lines[at.line];
-  if (after !== undefined && after.trim() !== '') result.push(row(at.line + 1, clip(expand(after))));
+  const after = lineOf(at.line + 1);
+  if (after !== undefined && after.trim() !== '') result.push(row(at.line + 1, context(after)));
   return result;
 }
 
-/** The line above; when it is blank, nothing. */
-function contextBefore(lines: readonly string[], line: number): { number: number; text: string } | undefined {
-  const text = lines[line - 2];
-  return text === undefined || text.trim() === '' ? undefined : { number: line - 1, text };
+function context(line: string): string {
+  return clip(expand(line.slice(0, MAX_UNITS)));
 }
 
 /** The part of a line around the offending text, and where the carets go under it, in columns of a terminal. */
 function excerpt(text: string, at: Position): { visible: string; offset: number; length: number } {
   const start = Math.min(at.column - 1, text.length);
-  const end = Math.min(Math.max(at.endColumn ?? at.column + 1, at.column + 1) - 1, text.length);
-  const before = expand(text.slice(0, start));
+  const wholeEnd = Math.min(Math.max(at.endColumn ?? at.column + 1, at.column + 1) - 1, text.length);
+  const end = Math.min(wholeEnd, start + MAX_UNITS);
+  const before = expand(text.slice(Math.max(0, start - MAX_UNITS), start));
   const marked = expand(text.slice(start, end), widthOf(before));
-  const after = expand(text.slice(end), widthOf(before) + widthOf(marked));
+  const after = expand(text.slice(end, end + MAX_UNITS), widthOf(before) + widthOf(marked));
   const offset = widthOf(before);
   const length = Math.max(1, widthOf(marked));
   if (offset + length <= MAX_WIDTH) return { visible: clip(before + marked + after), offset, length };

@@ -284,16 +284,14 @@ export function unsetVariableHint(
   name: string,
   known: readonly string[],
   containerFiles: readonly ContainerFile[] = [],
+  otherwise = `set it in .env or in the shell, or give a default: \${${name}:-…}; a literal dollar sign is written $$`,
 ): string {
   const file = containerFiles.find(({ names }) => names.has(name));
   if (file !== undefined) {
     return `${name} is set in ${file.file}, which only the containers of ${file.service} get; put it into .env, or give --env-file ${file.file}`;
   }
   const similar = name.length > 3 ? nearest(name, known, (word) => `did you mean ${word}?`, 2) : undefined;
-  return (
-    similar ??
-    `set it in .env or in the shell, or give a default: \${${name}:-…}; a literal dollar sign is written $$`
-  );
+  return similar ?? otherwise;
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {

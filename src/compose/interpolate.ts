@@ -1,12 +1,15 @@
 // Variables in a document: strings are expanded, and those that have to be numbers or booleans become so.
+import type { ErrorCode } from '../errors.ts';
 import type { Report } from './report.ts';
 import { alsoJobs, compile, type Rules, under } from './rules.ts';
 import { type Lookup, substitute, TemplateError, type TemplateProblem } from './template.ts';
 import { flag, type Node, type ScalarNode, scalar } from './tree.ts';
+import type { UnsetHint } from './unset.ts';
 
 export interface Interpolation {
   readonly lookup: Lookup;
   readonly report: Report;
+  readonly unsetHint: UnsetHint;
 }
 
 type Cast = (value: string, node: ScalarNode, report: Report) => Node | string;
@@ -148,32 +151,37 @@ function expandText(
 ): string | undefined {
   const onUnset = (name: string): void => {
     const message = `the "${name}" variable is not set, defaulting to a blank string`;
-    to.report.warn('unset-variable', message, { node, path: [...path] });
+    to.report.warn('unset-variable', message, { node, path: [...path], hint: () => to.unsetHint(name) });
   };
   try {
     return substitute(template, to.lookup, onUnset);
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    tell(error.problem, error.message, { node, path }, to.report);
+    tell(error, { node, path }, to);
     return undefined;
   }
 }
 
 function tell(
-  problem: TemplateProblem,
-  message: string,
-  where: { node: Node; path: (string | number)[] },
-  report: Report,
+  { problem, message }: TemplateError,
+  { node, path }: { readonly node: Node; readonly path: readonly (string | number)[] },
+  { report, unsetHint }: Interpolation,
 ): void {
-  const finding = { node: where.node, path: [...where.path] };
-  const full = `${dotted(where.path)}: ${message}`;
-  const isRequired = problem.kind === 'required';
-  const code = isRequired ? 'required-variable' : problem.kind === 'limit' ? 'input-limit' : 'interpolation';
-  report.error(code, full, {
-    ...finding,
-    hint: code !== 'interpolation' ? undefined : 'write `$$` for a dollar sign that is meant as such',
+  report.error(codes[problem.kind], `${dotted(path)}: ${message}`, {
+    node,
+    path: [...path],
+    hint: () => {
+      if (problem.kind === 'required') return unsetHint(problem.variable, true);
+      return problem.kind === 'syntax' ? 'write `$$` for a dollar sign that is meant as such' : undefined;
+    },
   });
 }
+
+const codes: Readonly<Record<TemplateProblem['kind'], ErrorCode>> = {
+  limit: 'input-limit',
+  required: 'required-variable',
+  syntax: 'interpolation',
+};
 
 function dotted(path: readonly (string | number)[]): string {
   return path.map((step) => (typeof step === 'number' ? `[${step}]` : step)).join('.');

@@ -1,12 +1,9 @@
 // Warnings about files that are valid and still probably not what their author wants.
-import { relative } from 'node:path';
 import type { Diagnostic, ErrorCode, Position } from '../errors.ts';
-import { type ContainerFile, unsetVariableHint } from './hints.ts';
 import { PROJECT_RULES } from './lint/project.ts';
 import { SERVICE_RULES } from './lint/services.ts';
 import { VALUE_RULES } from './lint/values.ts';
 import type { Project, Service } from './project.ts';
-import { variablesOf } from './template.ts';
 
 export interface LintOptions {
   /** The text of a compose file, as it was when the project was loaded. */
@@ -64,52 +61,6 @@ export function lintProject(project: Project, options: LintOptions): readonly Di
     for (const rule of [...SERVICE_RULES, ...VALUE_RULES]) rule(lint, service, name);
   }
   return sorted(findings, project.files);
-}
-
-/** Says of variables that are not set where they may be set, or what was meant. */
-export function explainUnset(
-  warnings: readonly Diagnostic[],
-  project: Project,
-  options: LintOptions,
-): readonly Diagnostic[] {
-  const files = once(() => containerFiles(project));
-  return warnings.map((warning) => {
-    const { code, at, hint } = warning;
-    if (code !== 'unset-variable' || at === undefined || hint !== undefined) return warning;
-    const line = options.readSource(at.file)?.split(/\r\n|\n|\r/, at.line)[at.line - 1] ?? '';
-    const missing = variablesOf(line.slice(at.column - 1)).find(
-      ({ name }) => project.environment[name] === undefined && warning.message.includes(name),
-    );
-    if (missing === undefined) return warning;
-    return { ...warning, hint: unsetVariableHint(missing.name, Object.keys(project.environment), files()) };
-  });
-}
-
-/** Env files of services, by what their variables came from. */
-function containerFiles(project: Project): readonly ContainerFile[] {
-  const files = new Map<string, { service: string; file: string; names: Set<string> }>();
-  for (const [service, { environment = {} }] of Object.entries(project.services)) {
-    for (const name of Object.keys(environment)) {
-      const file = project.positionOf(`services.${service}.environment.${name}`)?.file;
-      if (file === undefined || project.files.includes(file)) continue;
-      const known = files.get(file) ?? {
-        service,
-        file: relative(project.workingDir, file),
-        names: new Set(),
-      };
-      known.names.add(name);
-      files.set(file, known);
-    }
-  }
-  return [...files.values()];
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
-  };
 }
 
 function writtenAt(

@@ -19,27 +19,55 @@ const simpleEscapes: Readonly<Record<string, string>> = {
   L: '\u2028',
   P: '\u2029',
 };
+
 const lengths: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
+
+/** A text that is put together of millions of pieces in little memory. */
+class Pieces {
+  private text = '';
+  private pieces: string[] = [];
+
+  add(piece: string): void {
+    if (this.pieces.push(piece) < 4096) return;
+    this.text += this.pieces.join('');
+    this.pieces = [];
+  }
+
+  toString(): string {
+    return this.text + this.pieces.join('');
+  }
+}
+
+/** The text of a single-quoted scalar on one line. */
+export function singleQuoted(raw: string): string {
+  if (!raw.includes("'")) return raw;
+  const result = new Pieces();
+  let done = 0;
+  for (let at = raw.indexOf("''"); at >= 0; at = raw.indexOf("''", done)) {
+    result.add(raw.slice(done, at + 1));
+    done = at + 2;
+  }
+  result.add(raw.slice(done));
+  return result.toString();
+}
 
 /** The text of a double-quoted scalar on one line; undefined when it has an escape that YAML does not know. */
 export function doubleQuoted(raw: string): string | undefined {
   if (!raw.includes('\\')) return raw;
-  let result = '';
-  for (let at = 0; at < raw.length; at++) {
-    const character = raw.charAt(at);
-    if (character !== '\\') {
-      result += character;
-      continue;
-    }
+  const result = new Pieces();
+  let done = 0;
+  for (let at = raw.indexOf('\\'); at >= 0; at = raw.indexOf('\\', done)) {
+    if (at > done) result.add(raw.slice(done, at));
     const kind = raw.charAt(at + 1);
     const length = lengths[kind];
     const escaped =
       length === undefined ? simpleEscapes[kind] : codePoint(raw.slice(at + 2, at + 2 + length), length);
     if (escaped === undefined) return undefined;
-    result += escaped;
-    at += 1 + (length ?? 0);
+    result.add(escaped);
+    done = at + 2 + (length ?? 0);
   }
-  return result;
+  result.add(raw.slice(done));
+  return result.toString();
 }
 
 function codePoint(digits: string, length: number): string | undefined {
@@ -121,24 +149,25 @@ function finish(
 
 /** Joins lines by blanks, except around empty lines and lines that are further in. */
 function fold(lines: readonly string[]): string {
-  let result = lines[0] ?? '';
-  let wasText = isText(lines[0] ?? '');
-  let empty = lines[0] === '' ? 1 : 0;
-  for (const line of lines.slice(1)) {
+  const result = new Pieces();
+  let wasText = false;
+  let hasText = false;
+  let empty = 0;
+  for (const line of lines) {
     if (line === '') {
       empty += 1;
       continue;
     }
     const isTextHere = isText(line);
-    if (empty > 0) {
-      const isBetweenTexts = wasText && isTextHere;
-      result += '\n'.repeat(isBetweenTexts || result === '' ? empty : empty + 1);
-    } else if (result !== '') result += wasText && isTextHere ? ' ' : '\n';
-    result += line;
+    const isJoined = wasText && isTextHere;
+    if (empty > 0) result.add('\n'.repeat(isJoined || !hasText ? empty : empty + 1));
+    else if (hasText) result.add(isJoined ? ' ' : '\n');
+    result.add(line);
+    hasText = true;
     wasText = isTextHere;
     empty = 0;
   }
-  return result;
+  return result.toString();
 }
 
 function isText(line: string): boolean {

@@ -2,7 +2,7 @@
 import { ComposeError, type Diagnostic } from '../errors.ts';
 import { buildProject } from './build.ts';
 import { checkProject } from './check.ts';
-import { loadFiles, makeScope } from './documents.ts';
+import { loadFiles, makeBudget, makeScope } from './documents.ts';
 import { findSetting, type Setting } from './files.ts';
 import { normalise } from './normalise.ts';
 import type { Project } from './project.ts';
@@ -30,6 +30,8 @@ export interface LoadOptions {
   readonly consistency?: boolean;
   /** Read the env files of services. */
   readonly resolveEnv?: boolean;
+  /** The services that the load is for, and what they depend on: an env file that only others need may be missing. */
+  readonly services?: readonly string[];
   readonly readStdin?: () => string;
 }
 
@@ -81,6 +83,7 @@ function loadTree(setting: Setting, options: LoadOptions, report: Report): MapNo
     interpolate: options.interpolate !== false,
     resolvePaths: options.resolvePaths !== false,
     legacy: options.legacy === true,
+    budget: makeBudget(),
   });
   const model = loadFiles(setting.files, scope, []);
   if (model.entries.size === 0) {

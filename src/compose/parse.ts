@@ -1,5 +1,4 @@
 // A parser for the YAML that compose files are made of. Whatever is unusual or wrong it leaves to the `yaml` package.
-import { ComposeError } from '../errors.ts';
 import {
   type Assembly,
   assembleAlias,
@@ -13,27 +12,32 @@ import {
   type Pair,
   tooDeep,
 } from './assemble.ts';
-import { blockScalar, doubleQuoted } from './literals.ts';
+import { blockScalar, doubleQuoted, singleQuoted } from './literals.ts';
 import { makeReport, type Report } from './report.ts';
 import { type Node, type Source, type Span, scalar } from './tree.ts';
 
 /** Thrown when the text is not of the common kind; never leaves this file. */
 const unusual = new Error('not common YAML');
 
+/** What came of a text: its documents, or where it leaves what is common. */
+export type Common = { readonly documents: readonly Node[] } | { readonly unusualAt: number };
+
 /**
- * Reads the documents of a text; undefined when it needs the whole of YAML, or somebody to say what is wrong.
- * Throws `input-limit` for what no parser should try.
+ * Reads the documents of a text, unless they need the whole of YAML, or somebody to say what is wrong.
+ * Throws a ComposeError for what no parser should go on with.
  */
-export function parseCommon(source: Source): readonly Node[] | undefined {
-  if (source.text.includes('\r')) return undefined;
-  const report = makeReport();
+export function parseCommon(source: Source, report: Report): Common {
+  const carriageReturn = source.text.indexOf('\r');
+  if (carriageReturn >= 0) return { unusualAt: carriageReturn };
+  const findings = makeReport();
+  const parser = new Parser(source, findings);
   try {
-    const documents = new Parser(source, report).documents();
-    return report.failed ? undefined : documents;
+    const documents = parser.documents();
+    findings.moveTo(report);
+    return { documents };
   } catch (error) {
-    const isLimit = error instanceof ComposeError && error.code === 'input-limit';
-    if (isLimit || (error !== unusual && !(error instanceof ComposeError))) throw error;
-    return undefined;
+    if (error !== unusual) throw error;
+    return { unusualAt: parser.position };
   }
 }
 
@@ -86,6 +90,10 @@ class Parser {
     this.assembly = beginDocument(source, report);
   }
 
+  get position(): number {
+    return this.at;
+  }
+
   documents(): Node[] {
     const result: Node[] = [];
     this.skip();
@@ -93,7 +101,7 @@ class Parser {
       if (this.at >= this.text.length) return result;
       const isMarked = this.isMarker();
       if (isMarked) this.skipMarker();
-      this.assembly = beginDocument(this.source, this.report);
+      this.assembly = beginDocument(this.source, this.report, this.assembly);
       const isEmpty = this.at >= this.text.length || this.isMarker();
       result.push(isEmpty ? scalar(null, 'null') : this.topLevel());
     }
@@ -253,7 +261,7 @@ class Parser {
       this.skip();
     }
     this.checkEnd(column);
-    return assembleList(items, this.span(start));
+    return assembleList(items, this.span(start), this.assembly);
   }
 
   /** What stands on the following lines, further in than `column`. */
@@ -409,7 +417,7 @@ class Parser {
     const end = this.closingQuote(quote);
     const raw = this.text.slice(start + 1, end);
     if (raw.includes('\n')) throw unusual;
-    const text = quote === QUOTE ? raw.replaceAll("''", "'") : doubleQuoted(raw);
+    const text = quote === QUOTE ? singleQuoted(raw) : doubleQuoted(raw);
     if (text === undefined) throw unusual;
     this.at = end + 1;
     return assembleScalar(
@@ -500,7 +508,7 @@ class Parser {
       if (this.code() === COLON) throw unusual;
     }
     this.at += 1;
-    return assembleList(items, this.span(start));
+    return assembleList(items, this.span(start), this.assembly);
   }
 
   private flowMap(start: number, parent: number): Node {

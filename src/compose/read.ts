@@ -1,33 +1,81 @@
 // Reads the text files of a project.
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ComposeError, type Position } from '../errors.ts';
 
-/** Largest file that is read, in bytes. */
-const maxBytes = 64 * 1024 * 1024;
+const mebibyte = 1024 * 1024;
+/** Largest compose file that is read, in bytes. */
+const maxBytes = 16 * mebibyte;
+/** Largest file of variables or labels: Linux starts no program with much more than that. */
+const maxEnvBytes = 4 * mebibyte;
 
-/** The text of a file; throws `file-not-found`, `file-unreadable` or `input-limit`. */
+/** The text of a compose file; throws `file-not-found`, `file-unreadable` or `input-limit`. */
 export function readText(path: string, what: string, at?: Position): string {
-  const place = at === undefined ? {} : { at };
+  return read(path, { what, at, limit: maxBytes });
+}
+
+/** The text of a file of variables or labels; throws as readText does. */
+export function readEnvText(path: string, what: string, at?: Position): string {
+  return read(path, { what, at, limit: maxEnvBytes });
+}
+
+/** The text that came from elsewhere, if it is not too large. */
+export function limitText(text: string, what: string): string {
+  if (text.length <= maxBytes) return text;
+  throw tooLarge(what, { limit: maxBytes });
+}
+
+interface Reading {
+  readonly what: string;
+  readonly at?: Position | undefined;
+  readonly limit: number;
+}
+
+function read(path: string, reading: Reading): string {
+  const name = `${reading.what} ${path}`;
   try {
-    const bytes = readFileSync(path);
-    if (bytes.length > maxBytes) {
-      throw new ComposeError('input-limit', `${what} ${path} is larger than 64 MiB`, place);
+    const fd = openSync(path, 'r');
+    try {
+      return readAll(fd, name, reading);
+    } finally {
+      closeSync(fd);
     }
-    return bytes.toString('utf8');
   } catch (error) {
     if (error instanceof ComposeError) throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new ComposeError('file-not-found', `${what} ${path} not found: no such file or directory`, {
-        ...place,
-        cause: error,
-      });
-    }
-    const reason =
-      code === 'EISDIR' ? 'it is a directory' : code === 'EACCES' ? 'permission denied' : String(code);
-    throw new ComposeError('file-unreadable', `cannot read ${what} ${path}: ${reason}`, {
-      ...place,
-      cause: error,
-    });
+    throw unreadable(error, name, reading);
   }
+}
+
+/** The size is no promise: pipes have none, and devices may never end. */
+function readAll(fd: number, name: string, reading: Reading): string {
+  const { size } = fstatSync(fd);
+  if (size > reading.limit) throw tooLarge(name, reading);
+  const chunks: Buffer[] = [];
+  let total = 0;
+  for (let length = size + 1; ; length = 64 * 1024) {
+    const chunk = Buffer.allocUnsafe(length);
+    const count = readSync(fd, chunk, 0, length, null);
+    if (count === 0) break;
+    total += count;
+    if (total > reading.limit) throw tooLarge(name, reading);
+    chunks.push(chunk.subarray(0, count));
+  }
+  return (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)).toString(
+    'utf8',
+  );
+}
+
+function tooLarge(name: string, { limit, at }: Pick<Reading, 'limit' | 'at'>): ComposeError {
+  const place = at === undefined ? {} : { at };
+  return new ComposeError('input-limit', `${name} is larger than ${limit / mebibyte} MiB`, place);
+}
+
+function unreadable(error: unknown, name: string, { at }: Reading): ComposeError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const more = { ...(at === undefined ? {} : { at }), cause: error };
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new ComposeError('file-not-found', `${name} not found: no such file or directory`, more);
+  }
+  const reason =
+    code === 'EISDIR' ? 'it is a directory' : code === 'EACCES' ? 'permission denied' : String(code);
+  return new ComposeError('file-unreadable', `cannot read ${name}: ${reason}`, more);
 }

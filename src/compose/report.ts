@@ -2,13 +2,22 @@
 import { ComposeError, type Diagnostic, type ErrorCode, type Position } from '../errors.ts';
 import { joinPath, type Node, positionOf } from './tree.ts';
 
+/** Findings after which a stage ends: nobody reads more, and hostile input would have millions. */
+const maxFindings = 1000;
+/** Longest message, in UTF-16 units; those that quote a value would be as long as it. */
+const maxMessage = 2000;
+
+/** Warnings that say the same wherever the cause stands; of the others each place is told. */
+const toldOnce: ReadonlySet<ErrorCode> = new Set(['unset-variable', 'deprecated']);
+
 export type Path = readonly (string | number)[];
 
 export interface Finding {
   readonly node?: Node | undefined;
   readonly at?: Position | undefined;
   readonly path?: Path | undefined;
-  readonly hint?: string | undefined;
+  /** A function when it takes time to find; it is only asked for findings that are told. */
+  readonly hint?: string | (() => string | undefined) | undefined;
 }
 
 /** Collects errors and warnings; `finish` throws when there are errors. */
@@ -20,6 +29,8 @@ export interface Report {
   add(diagnostic: Diagnostic): void;
   /** Moves all findings to another report, to be told with those of a later stage. */
   moveTo(other: Report): void;
+  /** What comes after this is only told of places where nothing is wrong yet: it may be a consequence. */
+  settle(): void;
   /** Ends a stage: one ComposeError stands for all errors that were collected. */
   finish(): void;
 }
@@ -29,11 +40,22 @@ export function makeReport(): Report {
   const errors: Diagnostic[] = [];
   const seen = new Set<string>();
   const add = (diagnostic: Diagnostic): void => {
-    if (diagnostic.severity === 'error') errors.push(diagnostic);
-    else if (!seen.has(diagnostic.message)) {
-      seen.add(diagnostic.message);
-      warnings.push(diagnostic);
-    }
+    if (diagnostic.severity === 'error') addError(diagnostic);
+    else if (!isKnown(diagnostic.code, diagnostic.message, diagnostic.at)) warnings.push(diagnostic);
+  };
+  const isKnown = (code: ErrorCode, message: string, at: Position | undefined): boolean => {
+    if (warnings.length >= maxFindings) return true;
+    const key = at === undefined || toldOnce.has(code) ? message : `${placeKey(at)} ${message}`;
+    return seen.size === seen.add(key).size;
+  };
+  const settled = new Set<string>();
+  const addError = (diagnostic: Diagnostic): void => {
+    if (settled.size > 0 && diagnostic.at !== undefined && settled.has(placeKey(diagnostic.at))) return;
+    errors.push(diagnostic);
+    if (errors.length < maxFindings) return;
+    const message = `there are more than ${maxFindings - 1} mistakes; the others are not told`;
+    errors.push({ severity: 'error', code: 'input-limit', message });
+    throw toError(errors.splice(0));
   };
   return {
     warnings,
@@ -43,11 +65,15 @@ export function makeReport(): Report {
     error: (code, message, finding) => add(diagnose('error', code, message, finding)),
     warn: (code, message, finding) => {
       // The same warning a million times over costs nothing.
-      if (!seen.has(message)) add(diagnose('warning', code, message, finding));
+      const at = toldOnce.has(code) ? undefined : placeOf(finding);
+      if (!isKnown(code, message, at)) warnings.push(diagnose('warning', code, message, finding));
     },
     add,
     moveTo: (other) => {
       for (const finding of [...warnings.splice(0), ...errors.splice(0)]) other.add(finding);
+    },
+    settle: () => {
+      for (const { at } of errors) if (at !== undefined) settled.add(placeKey(at));
     },
     finish: () => {
       if (errors.length === 0) return;
@@ -56,19 +82,28 @@ export function makeReport(): Report {
   };
 }
 
+function placeOf({ at, node }: Finding = {}): Position | undefined {
+  return at ?? positionOf(node);
+}
+
+function placeKey({ file, line, column }: Position): string {
+  return `${file}:${line}:${column}`;
+}
+
 function diagnose(
   severity: Diagnostic['severity'],
   code: ErrorCode,
   message: string,
   finding: Finding = {},
 ): Diagnostic {
-  const at = finding.at ?? positionOf(finding.node);
+  const at = placeOf(finding);
+  const hint = typeof finding.hint === 'function' ? finding.hint() : finding.hint;
   return {
     severity,
     code,
-    message,
+    message: message.length > maxMessage ? `${message.slice(0, maxMessage)}…` : message,
     ...(at === undefined ? {} : { at }),
-    ...(finding.hint === undefined ? {} : { hint: finding.hint }),
+    ...(hint === undefined ? {} : { hint }),
     ...(finding.path === undefined ? {} : { path: joinPath(finding.path) }),
   };
 }

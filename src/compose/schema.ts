@@ -17,6 +17,9 @@ export interface SchemaIssue {
   readonly onKey?: boolean;
 }
 
+/** Issues after which the check ends: a file with so many is not read line by line. */
+const maxIssues = 1000;
+
 /** Everything in which a document (JSON values, after interpolation) breaks the schema, in its order. */
 export function validateDocument(value: unknown): readonly SchemaIssue[] {
   const check = new Check();
@@ -46,6 +49,7 @@ class Check {
   }
 
   #value(value: unknown, row: Row): void {
+    if (this.issues.length >= maxIssues) return;
     const type = typeOf(value);
     if ((row.types & type) === 0) this.#wrongType(value, row);
     else if (type === TYPE.string) {
@@ -63,7 +67,7 @@ class Check {
     for (const key of Object.keys(value)) {
       const next = row.properties?.[key] ?? rowByPattern(key, row);
       if (next !== undefined) this.#step(key, value[key], next, row);
-      else if (row.closed) this.#unknownKey(key, row);
+      else if (row.closed && this.issues.length < maxIssues) this.#unknownKey(key, row);
     }
   }
 

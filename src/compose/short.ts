@@ -42,8 +42,9 @@ export function parsePort(spec: string, like: Node): Parsed {
 
 /** Indices into a range; the reference sorts the ports of a range as text. */
 function portOrder({ start, end }: Range): number[] {
-  const indices = Array.from({ length: end - start + 1 }, (_, index) => index);
-  return indices.length === 1 ? indices : indices.sort((a, b) => (`${start + a}` < `${start + b}` ? -1 : 1));
+  if (start === end) return [0];
+  const ports = Array.from({ length: end - start + 1 }, (_, index) => String(start + index));
+  return ports.sort().map((port) => Number(port) - start);
 }
 
 function portNode(

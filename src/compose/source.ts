@@ -1,6 +1,7 @@
 // YAML text → trees with positions. A parser for common YAML does most files; `yaml` does the rest and words errors.
 import { createRequire } from 'node:module';
 import type { CST, ParsedNode, Pair as YamlPair } from 'yaml';
+import { ComposeError } from '../errors.ts';
 import {
   type Assembly,
   assembleAlias,
@@ -15,6 +16,7 @@ import {
   type Pair,
   tooDeep,
 } from './assemble.ts';
+import { syntaxHint } from './hints.ts';
 import { parseCommon } from './parse.ts';
 import type { Report } from './report.ts';
 import { makeSource, type Node, type Source, type Span, scalar } from './tree.ts';
@@ -24,7 +26,8 @@ const controlCharacter = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 /** Reads every document of a YAML text; what is wrong with it goes to the report. */
 export function parseSource(name: string, content: string, report: Report): readonly Node[] {
-  const text = content.charCodeAt(0) === 0xfeff ? content.slice(1) : content;
+  // Places count lines and columns, which do not change with the kind of line break.
+  const text = (content.charCodeAt(0) === 0xfeff ? content.slice(1) : content).replaceAll('\r\n', '\n');
   const source = makeSource(name, text);
   const control = text.search(controlCharacter);
   if (control >= 0) {
@@ -32,7 +35,22 @@ export function parseSource(name: string, content: string, report: Report): read
     report.error('yaml-syntax', 'control characters are not allowed', { at });
     report.finish();
   }
-  return parseCommon(source) ?? parseAny(source, report);
+  const common = parseCommon(source, report);
+  if ('documents' in common) return common.documents;
+  if (text.length > maxUncommon) throw tooLarge(source, common.unusualAt);
+  return parseAny(source, report);
+}
+
+/** Longest text that the package gets, in UTF-16 units: it takes its time, and a hundred bytes for each. */
+const maxUncommon = 1024 * 1024;
+
+function tooLarge(source: Source, unusualAt: number): ComposeError {
+  const at = source.position(unusualAt, unusualAt + 1);
+  const message = `${source.name} is larger than 1 MiB, and from here on its YAML is wrong or too unusual for that size`;
+  return new ComposeError('input-limit', message, {
+    ...(at === undefined ? {} : { at }),
+    hint: 'look for a quote or bracket that is not closed, or split the file and `include` its parts',
+  });
 }
 
 /** The `yaml` package takes longer to load than most files take to read: it waits until it is needed. */
@@ -63,14 +81,16 @@ export function parseAny(source: Source, report: Report): readonly Node[] {
   for (const error of documents.flatMap((document) => document.errors).slice(0, 1)) {
     const at = source.position(error.pos[0], error.pos[1]);
     const message = error.message.trim();
-    report.error('yaml-syntax', message.charAt(0).toLowerCase() + message.slice(1), { at });
+    const hint = at === undefined ? undefined : syntaxHint(message, source.text, at.line);
+    report.error('yaml-syntax', message.charAt(0).toLowerCase() + message.slice(1), { at, hint });
   }
   report.finish();
-  return documents.map(({ contents }) =>
-    contents === null
-      ? scalar(null, 'null')
-      : new Walk(yaml, beginDocument(source, report)).node(contents, 0),
-  );
+  let assembly: Assembly | undefined;
+  return documents.map(({ contents }) => {
+    if (contents === null) return scalar(null, 'null');
+    assembly = beginDocument(source, report, assembly);
+    return new Walk(yaml, assembly).node(contents, 0);
+  });
 }
 
 /** Where the first token stands that is nested too deeply. */
@@ -121,7 +141,7 @@ class Walk {
       const nodes = items.map((item, index) =>
         inside(this.#assembly, index, () => this.node(item, depth + 1)),
       );
-      return assembleList(nodes, span);
+      return assembleList(nodes, span, this.#assembly);
     }
     const pairs = isMap(node) ? (node.items as YamlPair<ParsedNode, ParsedNode | null>[]) : [];
     return assembleMap(

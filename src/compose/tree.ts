@@ -180,6 +180,14 @@ export function clone(node: Node): Node {
   return map(entries, node);
 }
 
+/** How many values a tree has. */
+export function sizeOf(node: Node): number {
+  let size = 1;
+  if (node.kind === 'list') for (const item of node.items) size += sizeOf(item);
+  else if (node.kind === 'map') for (const value of node.entries.values()) size += sizeOf(value);
+  return size;
+}
+
 /** The value as plain data, for the validator and the printers; in extensions dates are text, elsewhere Dates. */
 export function plain(node: Node, inExtension = false): unknown {
   if (node.kind === 'scalar') return plainScalar(node, inExtension);

@@ -121,13 +121,6 @@ describe('text', () => {
     expect(JSON.parse(render(many, { format: 'json' }))).toHaveLength(80);
   });
 
-  it('finds a hint for broken YAML in the text', () => {
-    const [shown = ''] = render([at(5, 1)])
-      .split('\n')
-      .slice(-2);
-    expect(shown).toBe('   hint: a tab indents this line; YAML only allows spaces there');
-  });
-
   it('uses colours when asked', () => {
     expect(render([wrongPorts], { color: true })).toContain('\u001b[31merror[wrong-type]\u001b[0m');
   });

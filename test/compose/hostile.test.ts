@@ -43,9 +43,51 @@ describe('is refused', () => {
       'input-limit',
     ],
     ['open variables', () => serviceFile(`hostname: "${'${A:-'.repeat(200_000)}"`), 'interpolation'],
+    [
+      'more entries than any project has',
+      () => serviceFile(`environment:\n${lines(100_001, (i) => `  K${i}: v\n`)}`),
+      'input-limit',
+    ],
+    [
+      'more values than any project has',
+      () => lines(2500, (i) => `x-${i}: [${'a,'.repeat(200)}a]\n`) + service,
+      'input-limit',
+    ],
+    ['a very long key', () => `${'k'.repeat(2000)}: v\n${service}`, 'input-limit'],
+    ['ranges of all ports', () => serviceFile('ports: ["1-65535:1-65535", "1-65535/udp"]'), 'input-limit'],
+    ['much YAML that is unusual', () => `${service}x-a: [${'x,\n'.repeat(600_000)}`, 'input-limit'],
+    [
+      'a large service that many extend',
+      () =>
+        `services:\n  s0: { image: x, command: [${'a,'.repeat(2000)}a] }\n${lines(300, (i) => `  s${i + 1}: { extends: s0 }\n`)}`,
+      'input-limit',
+    ],
     ['an include of itself', () => `include: [compose.yaml]\n${service}`, 'include'],
   ])('%s', (_name, text, code) => {
     expect(failure(text()).codes[0]).toBe(code);
+  });
+
+  it('files that include each other twice, and twice again', () => {
+    const level = (i: number) => [`i${i}.yaml`, `include: [i${i + 1}.yaml, i${i + 1}.yaml]`] as const;
+    const files = Object.fromEntries(Array.from({ length: 30 }, (_, i) => level(i)));
+    const all = { ...files, 'compose.yaml': 'include: [i0.yaml]', 'i30.yaml': service };
+    expect(failure(all).codes).toEqual(['input-limit']);
+  });
+
+  it('a file that never ends', () => {
+    expect(failure(service, { files: ['/dev/zero'] }).codes).toEqual(['input-limit']);
+  });
+
+  it('a file of variables that no program could be started with', () => {
+    const env = { 'compose.yaml': serviceFile('env_file: a.env') };
+    expect(failure({ ...env, 'a.env': `A=${'x'.repeat(5_000_000)}` }).codes).toEqual(['input-limit']);
+    expect(failure({ ...env, 'a.env': lines(100_001, (i) => `K${i}=v\n`) }).codes).toEqual(['env-file']);
+  });
+
+  it('a file with thousands of mistakes, of which a thousand are told', () => {
+    const { codes } = failure(`services:\n${lines(3000, (i) => `  s${i}: { imge: x }\n`)}`);
+    expect(codes).toHaveLength(1001);
+    expect(codes.at(-1)).toBe('input-limit');
   });
 
   it('a ring of includes', () => {
@@ -86,19 +128,26 @@ function survive(text: string, cwd: string): void {
 
 describe('never ends in a crash', () => {
   const seed = Number(process.env.TSCOMPOSE_FUZZ_SEED ?? 4711);
-  const rounds = Number(process.env.TSCOMPOSE_FUZZ_ROUNDS ?? 1500);
+  const seconds = Number(process.env.TSCOMPOSE_FUZZ_SECONDS ?? 2);
+  const timeout = seconds * 1000 + 60_000;
 
-  it('with mutated compose files', () => {
+  /** Some rounds on any machine, and as many more as there is time for. */
+  function forAWhile(round: () => void): void {
+    const end = performance.now() + seconds * 1000;
+    for (let count = 0; count < 100 || performance.now() < end; count++) round();
+  }
+
+  it('with mutated compose files', { timeout }, () => {
     const next = random(seed);
     const cwd = directory({});
     const texts = corpus();
-    for (let round = 0; round < rounds; round++) survive(mutate(texts[next(texts.length)] ?? '', next), cwd);
+    forAWhile(() => survive(mutate(texts[next(texts.length)] ?? '', next), cwd));
   });
 
-  it('with mutated env files', () => {
+  it('with mutated env files', { timeout }, () => {
     const next = random(seed + 1);
     const text = 'A=1\nexport B="x\\n${A:-y}" # c\nC=\'l\nm\'\nD: ${B?e}\nE\nF=$$x ${G:+h}\n';
-    for (let round = 0; round < rounds; round++) {
+    forAWhile(() => {
       const mutant = mutate(text, next);
       try {
         parseEnvFile('.env', mutant, new Map<string, EnvEntry>(), {
@@ -108,13 +157,13 @@ describe('never ends in a crash', () => {
       } catch (error) {
         if (!(error instanceof ComposeError)) throw new Error(JSON.stringify(mutant), { cause: error });
       }
-    }
+    });
   });
 
-  it('with mutated templates', () => {
+  it('with mutated templates', { timeout }, () => {
     const next = random(seed + 2);
     const text = '$A ${B} ${C:-d${E}} ${F-g} ${H:?i} ${J?k} ${L:+m} ${N+o} $$P {q} ${';
-    for (let round = 0; round < rounds; round++) {
+    forAWhile(() => {
       const mutant = mutate(text, next);
       try {
         substitute(
@@ -125,6 +174,6 @@ describe('never ends in a crash', () => {
       } catch (error) {
         if (!(error instanceof TemplateError)) throw new Error(JSON.stringify(mutant), { cause: error });
       }
-    }
+    });
   });
 });

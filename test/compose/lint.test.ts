@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { explainUnset, lintProject } from '../../src/compose/lint.ts';
+import { lintProject } from '../../src/compose/lint.ts';
 import { loadProject } from '../../src/compose/load.ts';
 import type { Diagnostic } from '../../src/errors.ts';
 
@@ -209,9 +209,8 @@ it('says where a variable that is not set may be set', () => {
     service('env_file: web.env\nuser: "${RUN_AS}"\nhostname: "${HOTS_NAME}"'),
   );
   writeFileSync(join(cwd, 'web.env'), 'RUN_AS=1000\n');
-  const { project, warnings } = loadProject({ cwd, env: { HOST_NAME: 'x' } });
-  const readSource = (file: string): string => readFileSync(file, 'utf8');
-  const hints = explainUnset(warnings, project, { readSource }).map(({ hint }) => hint);
+  const { warnings } = loadProject({ cwd, env: { HOST_NAME: 'x' } });
+  const hints = warnings.map(({ hint }) => hint);
   expect(hints).toHaveLength(2);
   expect(hints[0]).toContain('RUN_AS is set in web.env, which only the containers of web get');
   expect(hints[1]).toBe('did you mean HOST_NAME?');

@@ -148,7 +148,7 @@ async function load(request: Request, services: readonly string[]): Promise<{ pr
     import('../../compose/load.ts'),
     import('../../compose/select.ts'),
   ]);
-  const { project, warnings } = loadProject(request.options);
+  const { project, warnings } = loadProject({ ...request.options, services });
   await warn(request.context, warnings);
   return { project: selectServices(project, services, { includeDependencies: true }) };
 }

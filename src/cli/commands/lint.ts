@@ -45,7 +45,7 @@ interface Inspection {
 
 /** Loads and lints; what the loader refuses is a finding like others. */
 async function inspect(context: CliContext): Promise<Inspection> {
-  const [{ loadOptions }, { loadProject }, { explainUnset, lintProject }, { existsSync }, { ComposeError }] =
+  const [{ loadOptions }, { loadProject }, { lintProject }, { existsSync }, { ComposeError }] =
     await Promise.all([
       import('../load.ts'),
       import('../../compose/load.ts'),
@@ -58,7 +58,7 @@ async function inspect(context: CliContext): Promise<Inspection> {
   try {
     const { project, warnings } = loadProject({ ...options, readStdin, allResources: true });
     const about = { readSource, exists: existsSync, selinux: existsSync('/sys/fs/selinux/enforce') };
-    const found = [...explainUnset(warnings, project, about), ...lintProject(project, about)];
+    const found = [...warnings, ...lintProject(project, about)];
     return { findings: found, failed: false, readSource };
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
