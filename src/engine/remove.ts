@@ -7,6 +7,7 @@ import { removeNames } from '../networks/hosts.ts';
 import { dropPortRules } from '../networks/ports.ts';
 import { removeVolume } from '../volumes/volume.ts';
 import { publishedBy } from './firewall.ts';
+import { asError } from './result.ts';
 import type { Session } from './session.ts';
 
 /** Removes a container with its directory, addresses and names; its anonymous volumes too when asked. */
@@ -27,13 +28,15 @@ export async function discardContainer(
 }
 
 /** Has plugins undo what they did for a container that has ended. */
-export async function leaveNetworks(
-  { ctx, world }: Session,
-  { id, networks }: ContainerRecord,
-): Promise<void> {
+export async function leaveNetworks(session: Session, { id, networks }: ContainerRecord): Promise<void> {
+  const { ctx, world } = session;
   for (const { name } of networks) {
     const network = world.networkIfThere(name);
-    if (network?.driver === 'cni') await removeByPlugins(ctx, network, id);
+    if (network?.driver !== 'cni') continue;
+    // What others keep must not keep the container.
+    await removeByPlugins(ctx, network, id).catch((error: unknown) =>
+      session.warnOnce(asError(error).message),
+    );
   }
 }
 

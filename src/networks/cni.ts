@@ -133,7 +133,7 @@ export async function addByPlugins(ctx: Context, netns: string, endpoint: Plugin
   }
 }
 
-/** Undoes `addByPlugins`, also when the namespace is gone; nothing done is fine. */
+/** Undoes `addByPlugins`, also when the namespace is gone; nothing done is fine. All plugins are asked, the first failure is thrown. */
 export async function removeByPlugins(
   ctx: Context,
   network: NetworkRecord,
@@ -146,8 +146,12 @@ export async function removeByPlugins(
   const { interfaceName, result } = attachment;
   const list = readList(network.name, network.options);
   const call = { network, list, containerId, netns, interfaceName, result, command: 'DEL' } as const;
-  for (const plugin of [...list.plugins].reverse()) await callPlugin({ ...call, plugin });
+  const failures: unknown[] = [];
+  for (const plugin of [...list.plugins].reverse())
+    await callPlugin({ ...call, plugin }).catch((error: unknown) => failures.push(error));
   rmSync(file, { force: true });
+  // What was never finished cannot be undone properly.
+  if (result !== undefined && failures.length > 0) throw failures[0];
 }
 
 /** Forgets what plugins did for containers of a network that is removed. */

@@ -28,7 +28,7 @@ describe.skipIf(isImpossible)(titled('extra_hosts'), () => {
       'true',
       { mayFail: true },
     );
-    expect(code).toBe(2);
+    expect(code).not.toBe(0);
     expect(stderr).toContain('no network leads to the host');
   });
 });

@@ -18,7 +18,7 @@ describe.skipIf(isImpossible)(titled('networks.driver_opts'), () => {
 
   test('that are no settings of an interface are refused', async () => {
     const { code, stderr } = await inside(sysctls('kernel.hostname=x'), 'true', { top, mayFail: true });
-    expect(code).toBe(2);
+    expect(code).not.toBe(0);
     expect(stderr).toContain('"kernel.hostname=x", which is no setting of an interface');
   });
 

@@ -17,7 +17,7 @@ describe.skipIf(isImpossible)(titled('networks.ipv4_address'), () => {
 
   test('that is in no subnet of the network is refused', async () => {
     const { code, stderr } = await inside(addressed('10.211.8.77'), 'true', { top, mayFail: true });
-    expect(code).toBe(2);
+    expect(code).not.toBe(0);
     expect(stderr).toContain('address 10.211.8.77 is in no subnet of network');
   });
 });

@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/machine.ts';
 import type { Stack } from '../../support/stack.ts';
 import { inside, isImpossible, serviceOf, titled } from '../inside.ts';
@@ -78,20 +79,26 @@ describe.skipIf(isImpossible)(titled('ports'), () => {
 
   test('udp answers from where it was asked', async () => {
     const port = await freePort();
-    const script = 'exec nc -lu -p 53 -e sh -c "read x; echo answer"';
+    const program = `const s = require('dgram').createSocket('udp4'); s.on('message', (m, from) => s.send('answer', from.port, from.address)); s.bind(53)`;
     await using stack = await neighbours([
-      serviceOf(`init: true\nnetworks: [default]\nports: ["${port}:53/udp"]`, script, 'web'),
+      serviceOf(
+        `image: host\ninit: true\nnetworks: [default]\nports: ["${port}:53/udp"]\ncommand: ${JSON.stringify([process.execPath, '-e', program])}`,
+        '',
+        'web',
+      ),
     ]);
     const [gateway = ''] = await ask(stack, 'web', "ip route | awk '/^default/ {print $3}'");
     const socket = createSocket('udp4');
-    const answer = await new Promise<string>((resolve, reject) => {
-      // A connected socket takes answers from the address that was asked only.
-      socket.on('error', reject);
-      socket.on('message', (bytes) => resolve(String(bytes).trim()));
-      socket.connect(port, gateway, () => socket.send('question\n'));
+    const answers: string[] = [];
+    // A connected socket takes answers from the address that was asked only.
+    socket.on('message', (bytes) => answers.push(String(bytes)));
+    socket.on('error', () => undefined);
+    await new Promise<void>((done) => socket.connect(port, gateway, done));
+    await eventually(() => {
+      socket.send('question');
+      expect(answers).toContain('answer');
     });
     socket.close();
-    expect(answer).toBe('answer');
   });
 
   test('that somebody has are a conflict before anything starts', async () => {
@@ -103,7 +110,7 @@ describe.skipIf(isImpossible)(titled('ports'), () => {
       mayFail: true,
     });
     await new Promise((done) => server.close(done));
-    expect(code).toBe(1);
+    expect(code).not.toBe(0);
     expect(stderr).toMatch(new RegExp(`port ${port}/tcp is in use by .* \\(pid ${process.pid}\\)`));
     expect(stderr).toMatch(/compose\.yaml:\d+/);
     expect(stderr).not.toContain('Starting');
