@@ -185,7 +185,8 @@ static int put_header(struct pack *pack, const struct header *header) {
                    !fits_octal((uint64_t)header->mtime.tv_sec, 11)))
         r = pax_add_time(pack, &header->mtime);
     if (r == 0 && pack->pax_size > 0) {
-        struct header extended = {.path = "PaxHeaders/entry", .link = "", .type = 'x', .mode = 0644, .size = pack->pax_size};
+        struct header extended = {
+            .path = "PaxHeaders/entry", .link = "", .type = 'x', .mode = 0644, .size = pack->pax_size};
         r = put_block(pack, &extended);
         if (r == 0)
             r = put(pack, pack->pax, pack->pax_size);
@@ -372,7 +373,8 @@ static int enter(struct pack *pack, int fd) {
 
 static int mount_of(int directory, const char *name, uint64_t *ret_mount) {
     struct statx status;
-    if (statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
+    if (statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) <
+        0)
         return -errno;
     *ret_mount = status.stx_mnt_id;
     return 0;
@@ -400,7 +402,8 @@ static int put_file(struct pack *pack, struct header *header, int directory, con
     return r < 0 ? r : put_content(pack, fd, header->size);
 }
 
-static int put_directory(struct pack *pack, struct header *header, int directory, const char *name, bool opaque) {
+static int put_directory(struct pack *pack, struct header *header, int directory, const char *name,
+                         bool opaque) {
     size_t length = strlen(pack->path);
     if (length + 2 > sizeof(pack->path))
         return -ENAMETOOLONG;
@@ -497,30 +500,67 @@ static void free_pack(struct pack *pack) {
     free(pack);
 }
 
-/* Opens what `path` means with `root` as the root directory; the last part is followed only when asked. */
-static int open_start(const char *root, const char *path, uint32_t flags, int *ret_parent, char name[NAME_MAX + 1]) {
-    tsc_auto_fd int base = tsc_fd_open(root, O_PATH | O_DIRECTORY, 0);
-    if (base < 0)
-        return base;
+enum { LINKS_MAX = 40 };
+
+static int open_inside(int root, const char *path) {
     struct tsc_open_how how = {.flags = O_PATH | O_CLOEXEC | O_DIRECTORY,
                                .resolve = TSC_RESOLVE_IN_ROOT | TSC_RESOLVE_NO_MAGICLINKS};
-    const char *slash = strrchr(path, '/');
-    const char *last = slash ? slash + 1 : path;
-    bool is_directory = last[0] == 0 || strcmp(last, ".") == 0 || strcmp(last, "..") == 0 ||
-                        (flags & TSC_PACK_FOLLOW);
-    tsc_auto_free char *parent = is_directory ? strdup(path) : strndup(path, (size_t)(last - path));
-    if (!parent)
-        return -ENOMEM;
-    if (strlen(last) > NAME_MAX)
-        return -ENAMETOOLONG;
-    if (flags & TSC_PACK_FOLLOW)
-        how.flags &= ~(uint64_t)O_DIRECTORY;
-    int fd = tsc_sys_openat2(base, parent[0] ? parent : ".", &how);
-    if (fd < 0)
+    int fd = tsc_sys_openat2(root, path[0] ? path : ".", &how);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Puts what the link `last` in `parent` says in the place of `path`; -EINVAL when it is no link. */
+static int follow_link(int parent, const char *last, char path[PATH_MAX]) {
+    char content[PATH_MAX];
+    char target[2 * PATH_MAX];
+    ssize_t length = readlinkat(parent, last, content, sizeof(content) - 1);
+    if (length < 0)
         return -errno;
-    strcpy(name, is_directory ? "" : last);
-    *ret_parent = fd;
+    content[length] = 0;
+    int kept = content[0] == '/' ? 0 : (int)(strlen(path) - strlen(last));
+    snprintf(target, sizeof(target), "%.*s%s", kept, path, content);
+    if (strlen(target) >= PATH_MAX)
+        return -ENAMETOOLONG;
+    strcpy(path, target);
     return 0;
+}
+
+/* Opens what `path` means with `root` as the root directory; the last part is followed only when asked. */
+static int open_start(const char *root, const char *start, uint32_t flags, int *ret_parent,
+                      char name[NAME_MAX + 1]) {
+    tsc_auto_fd int base = tsc_fd_open(root, O_PATH | O_DIRECTORY, 0);
+    char path[PATH_MAX];
+    if (base < 0)
+        return base;
+    if (strlen(start) >= sizeof(path))
+        return -ENAMETOOLONG;
+    strcpy(path, start);
+    for (int links = 0; links < LINKS_MAX; links++) {
+        const char *slash = strrchr(path, '/');
+        const char *last = slash ? slash + 1 : path;
+        bool is_directory = last[0] == 0 || strcmp(last, ".") == 0 || strcmp(last, "..") == 0;
+        tsc_auto_fd int whole = is_directory || flags & TSC_PACK_FOLLOW ? open_inside(base, path) : -ENOTDIR;
+        if (whole >= 0 || is_directory || whole != -ENOTDIR) {
+            name[0] = 0;
+            *ret_parent = tsc_take_fd(&whole);
+            return *ret_parent < 0 ? *ret_parent : 0;
+        }
+        tsc_auto_free char *above = strndup(path, (size_t)(last - path));
+        tsc_auto_fd int parent = above ? open_inside(base, above) : -ENOMEM;
+        if (parent < 0)
+            return parent;
+        if (strlen(last) > NAME_MAX)
+            return -ENAMETOOLONG;
+        int r = flags & TSC_PACK_FOLLOW ? follow_link(parent, last, path) : -EINVAL;
+        if (r < 0 && r != -EINVAL)
+            return r;
+        if (r == -EINVAL) {
+            strcpy(name, last);
+            *ret_parent = tsc_take_fd(&parent);
+            return 0;
+        }
+    }
+    return -ELOOP;
 }
 
 int tsc_tree_pack(const char *root, const char *path, const char *name, uint32_t flags, int32_t output,

@@ -31,8 +31,22 @@ int tsc_root_open(const struct tsc_launch *launch, const char *path, int flags, 
     return open_in_root(launch->root, path, flags, mode);
 }
 
-/* Makes the directory `path` and its parents; an O_PATH descriptor. */
-static int make_directories(int root, const char *path, mode_t mode) {
+enum { LINKS_MAX = 40 };
+
+/* Where the link `name` in the directory `at`, whose path is `path`, points to: a path from the root. */
+static int read_link(int at, const char *name, const char *path, char target[PATH_MAX]) {
+    char content[PATH_MAX];
+    ssize_t length = readlinkat(at, name, content, sizeof(content) - 1);
+    if (length < 0)
+        return -errno;
+    content[length] = '\0';
+    const char *slash = *content == '/' ? NULL : strrchr(path, '/');
+    int written = snprintf(target, PATH_MAX, "%.*s/%s", slash ? (int)(slash - path) : 0, path, content);
+    return written < 0 || written >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* Makes the directory `path` and its parents, also those that links of the image point to; an O_PATH descriptor. */
+static int make_directories_through(int root, const char *path, mode_t mode, int links) {
     char partial[PATH_MAX];
     size_t length = strlen(path);
     if (length >= sizeof(partial))
@@ -49,6 +63,11 @@ static int make_directories(int root, const char *path, mode_t mode) {
             if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
                 return -errno;
             next = open_in_root(root, partial, O_PATH | O_DIRECTORY, 0);
+            if (next == -ENOENT) {
+                char target[PATH_MAX];
+                int error = links > 0 ? read_link(at, name, partial, target) : -ELOOP;
+                next = error < 0 ? error : make_directories_through(root, target, mode, links - 1);
+            }
         }
         close(at);
         at = next;
@@ -58,6 +77,10 @@ static int make_directories(int root, const char *path, mode_t mode) {
         name = end;
     }
     return tsc_take_fd(&at);
+}
+
+static int make_directories(int root, const char *path, mode_t mode) {
+    return make_directories_through(root, path, mode, LINKS_MAX);
 }
 
 int tsc_root_parent(const struct tsc_launch *launch, const char *path, char *buffer, size_t size,
@@ -80,21 +103,30 @@ int tsc_root_parent(const struct tsc_launch *launch, const char *path, char *buf
     return fd;
 }
 
-int tsc_root_target(const struct tsc_launch *launch, const char *path, bool directory) {
-    int fd = open_in_root(launch->root, path, O_PATH, 0);
-    if (fd != -ENOENT)
-        return fd;
-    if (directory)
-        return make_directories(launch->root, path, 0755);
+/* /etc/resolv.conf of an image often is a link to a file that only a running system has. */
+static int make_file_through(const struct tsc_launch *launch, const char *path, int links) {
     char buffer[PATH_MAX];
     const char *name;
     tsc_auto_fd int parent = tsc_root_parent(launch, path, buffer, sizeof(buffer), &name);
     if (parent < 0)
         return parent;
     tsc_auto_fd int made = tsc_fd_openat(parent, name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+    if (made == -ELOOP && links > 0) {
+        char target[PATH_MAX];
+        int error = read_link(parent, name, path, target);
+        return error < 0 ? error : make_file_through(launch, target, links - 1);
+    }
     if (made < 0)
         return made;
     return open_in_root(launch->root, path, O_PATH, 0);
+}
+
+int tsc_root_target(const struct tsc_launch *launch, const char *path, bool directory) {
+    int fd = open_in_root(launch->root, path, O_PATH, 0);
+    if (fd != -ENOENT)
+        return fd;
+    return directory ? make_directories(launch->root, path, 0755)
+                     : make_file_through(launch, path, LINKS_MAX);
 }
 
 static int own(int parent, const char *name, mode_t mode, int64_t uid, int64_t gid) {

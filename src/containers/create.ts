@@ -6,8 +6,14 @@ import { resolve } from 'node:path';
 import type { Dict, Project, Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { type ContainerFiles, containerFiles } from '../state/layout.ts';
-import { readRecord, readTextIfPresent, writeRecord } from '../state/record.ts';
+import {
+  type ContainerFiles,
+  containerFiles,
+  containersDir,
+  imagesDir,
+  volumesDir,
+} from '../state/layout.ts';
+import { makePrivateDirectory, readRecord, readTextIfPresent, writeRecord } from '../state/record.ts';
 import { type ContentFile, hostsHeader, objectFilesOf, resolverOf } from './files.ts';
 import { compileLaunch, type Launch, type LaunchExtras, type MountDetail, type RootFs } from './launch.ts';
 import type { Machine } from './machine.ts';
@@ -400,7 +406,16 @@ function mountRecord(mount: ResolvedMount): ContainerRecord['mounts'][number] {
 const WALKABLE = 0o755;
 const OWNER_ONLY = 0o700;
 
+// The root of a user namespace is another user here, who has to walk to his files.
+function admitOthers({ layout }: Context, { linux }: OciSpec): void {
+  if (!linux.uidMappings?.length) return;
+  const walked = [containersDir(layout), imagesDir(layout), volumesDir(layout)];
+  for (const dir of walked.filter(existsSync)) chmodSync(dir, 0o711);
+}
+
 function writeDirectory(ctx: Context, files: ContainerFiles, plan: ContainerPlan): void {
+  makePrivateDirectory(containersDir(ctx.layout));
+  admitOthers(ctx, plan.spec);
   mkdirSync(files.dir, { recursive: true, mode: 0o711 });
   mkdirSync(files.upper);
   // The mode of the upper directory is that of the container's /, whatever the caller's umask.

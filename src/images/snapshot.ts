@@ -2,6 +2,8 @@
 import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
 import { LAYER_FLAGS } from '../../core/index.ts';
 import type { Context } from '../state/context.ts';
+import { containersDir } from '../state/layout.ts';
+import { makePrivateDirectory } from '../state/record.ts';
 import { emptiedLayer, HOST_IMAGE, hostMasks } from './host.ts';
 import type { Image } from './image.ts';
 
@@ -32,6 +34,7 @@ export function snapshotOf(ctx: Context, image: Image): Snapshot {
 
 // The root directory of an overlay looks like that of its topmost layer.
 async function prepareUpper(ctx: Context, image: Image, upper: string): Promise<void> {
+  makePrivateDirectory(containersDir(ctx.layout));
   mkdirSync(upper, { recursive: true, mode: 0o755 });
   const root = statSync(image.layers[0] ?? '/');
   if (process.getuid?.() === 0) chownSync(upper, root.uid, root.gid);

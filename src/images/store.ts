@@ -3,6 +3,7 @@
 //   images/oci-layout, index.json   the names, one descriptor each, as the image specification has them
 //   images/blobs/ALGORITHM/HEX      whole and verified, or not there
 //   images/layers/CHAIN/diff        a layer unpacked on top of its parents, shared by chain id
+//   images/empty/                   the layer of images that have none
 //   images/ingest/                  half-made things; whoever has the lock of a thing may go on with it
 //   images/unsynced/                a mark of each process that adds things which may not have reached the disk
 import { createHash } from 'node:crypto';
@@ -12,7 +13,7 @@ import type { Context } from '../state/context.ts';
 import { asNumber, asObject, asString } from '../state/decode.ts';
 import { imagesDir, type Layout } from '../state/layout.ts';
 import { withLock } from '../state/lock.ts';
-import { readRecord, writeRecord } from '../state/record.ts';
+import { makePrivateDirectory, readRecord, writeRecord } from '../state/record.ts';
 import { type Descriptor, decodeIndex, MEDIA, type Platform } from './manifest.ts';
 
 export interface StoreFiles {
@@ -21,6 +22,7 @@ export interface StoreFiles {
   readonly layout: string;
   readonly blobs: string;
   readonly layers: string;
+  readonly empty: string;
   readonly ingest: string;
   readonly unsynced: string;
 }
@@ -33,6 +35,7 @@ export function storeFiles(layout: Layout): StoreFiles {
     layout: `${dir}/oci-layout`,
     blobs: `${dir}/blobs`,
     layers: `${dir}/layers`,
+    empty: `${dir}/empty`,
     ingest: `${dir}/ingest`,
     unsynced: `${dir}/unsynced`,
   };
@@ -182,6 +185,7 @@ function flush(path: string): void {
 export function makeStore(layout: Layout): void {
   const files = storeFiles(layout);
   if (existsSync(files.layout) && existsSync(files.ingest)) return;
+  makePrivateDirectory(imagesDir(layout));
   for (const dir of [`${files.blobs}/sha256`, `${files.blobs}/sha512`, files.layers, files.ingest])
     mkdirSync(dir, { recursive: true, mode: 0o711 });
   writeRecord(files.layout, { imageLayoutVersion: '1.0.0' });

@@ -40,6 +40,15 @@ function writeMakingParent(path: string, content: string | Uint8Array, mode: num
   }
 }
 
+/**
+ * Makes a directory whose content is nobody else's, for its parents mode 0711. What containers write is below such ones: a
+ * set-user-ID program in there must not be a program of the machine.
+ */
+export function makePrivateDirectory(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+}
+
 /** Reads a JSON file; undefined when it does not exist, ComposeError `state-corrupt` when it cannot be understood. */
 export function readRecord<T>(path: string, decode: (value: unknown) => T): T | undefined {
   const text = readTextIfPresent(path);

@@ -6,7 +6,7 @@ import { ComposeError, type Position } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { asBoolean, asDict, asObject, asString } from '../state/decode.ts';
 import { volumeFiles, volumesDir } from '../state/layout.ts';
-import { readRecord, writeRecord } from '../state/record.ts';
+import { makePrivateDirectory, readRecord, writeRecord } from '../state/record.ts';
 
 export interface VolumeRecord {
   readonly version: 1;
@@ -63,6 +63,7 @@ export function ensureVolume(ctx: Context, wanted: VolumeWanted): VolumeRecord {
     anonymous: wanted.anonymous ?? false,
     created: new Date().toISOString(),
   };
+  makePrivateDirectory(volumesDir(ctx.layout));
   mkdirSync(files.data, { recursive: true, mode: 0o711 });
   // The mode is that of the mount point inside, whatever the caller's umask.
   chmodSync(files.data, 0o755);
