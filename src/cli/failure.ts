@@ -1,5 +1,6 @@
 // Words and exit codes for what went wrong.
 import { readFileSync } from 'node:fs';
+import { getSystemErrorMap } from 'node:util';
 import { ActionError, ComposeError, type Diagnostic, type ErrorCode, InternalError } from '../errors.ts';
 
 /** Codes that mean that the command line or a file is wrong, not the world. */
@@ -29,6 +30,20 @@ const INPUT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'input-limit',
 ]);
 
+/** What the operating system refused, without a room that worded it, as an expected failure; the rest as it is. */
+function worded(error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('errno' in error)) return error;
+  const { syscall, errno } = error;
+  const [name, text] = getSystemErrorMap().get(Number(errno)) ?? ['', error.message];
+  const object = 'path' in error ? ` ${error.path}` : '';
+  const isDenied = (name === 'EACCES' || name === 'EPERM') && process.geteuid?.() !== 0;
+  const code = isDenied ? 'not-root' : name === 'ENOSPC' || name === 'EDQUOT' ? 'disk-full' : 'system';
+  return new ComposeError(code, `cannot ${syscall}${object}: ${text}`, {
+    cause: error,
+    ...(isDenied && { hint: 'run it as root, or set TSCOMPOSE_STATE_DIR to a directory of your own' }),
+  });
+}
+
 /** 2 for a wrong command line or file, 130 for an interrupt, 1 for the rest. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof ComposeError)) return 1;
@@ -43,7 +58,8 @@ export interface FailureStyle {
 }
 
 /** The whole text for the terminal; a bug says so and asks for a report. */
-export async function describeFailure(error: unknown, style: FailureStyle): Promise<string> {
+export async function describeFailure(failure: unknown, style: FailureStyle): Promise<string> {
+  const error = worded(failure);
   if (error instanceof ComposeError) return describeExpected(error, style);
   const bug = error instanceof Error ? error : new InternalError(String(error));
   return [

@@ -7,6 +7,7 @@ import type { Goal } from '../plan/goal.ts';
 import { type Plan, renderPlan } from '../plan/plan.ts';
 import type { CliContext } from './command.ts';
 import { styled } from './output.ts';
+import { requireRoot } from './privilege.ts';
 import { createProgress, type Progress } from './progress.ts';
 
 export interface PerformOptions {
@@ -45,6 +46,7 @@ export interface Reaching extends PerformOptions {
 
 /** Reaches the goal and shows how; what failed is in the result. */
 export async function reach(context: CliContext, project: Project, reaching: Reaching): Promise<Result> {
+  requireRoot();
   const { goal, progress = createProgress(context), ...options } = reaching;
   const engine = await context.engine();
   const onEvent = eventPrinter(context, progress);

@@ -12,6 +12,7 @@ import { checkServices } from './existing.ts';
 import { canWrite, LogFollower, sinceStart } from './log-follow.ts';
 import { LogPrinter, shortName } from './log-lines.ts';
 import { reach } from './perform.ts';
+import { requireRoot } from './privilege.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type ContainerEvent, ContainerWatch } from './watch.ts';
 
@@ -41,6 +42,7 @@ export async function upAttached(
     ...options.noAttach,
     ...(options.exitCodeFrom === undefined ? [] : [options.exitCodeFrom]),
   ]);
+  requireRoot();
   const attached = new Attached(context, await context.state(), project, options);
   try {
     return await attached.run();

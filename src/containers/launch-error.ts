@@ -141,6 +141,15 @@ const ROWS: readonly Row[] = [
     }),
   ],
   [
+    'ROOT_OVERLAY',
+    'EINVAL|EOPNOTSUPP',
+    (failure, { service }) => ({
+      code: 'kernel-feature',
+      message: `service ${service}: this kernel cannot mount overlayfs on the file system of the state directory: ${strerror(failure)}${failure.path ? ` (${failure.path})` : ''}`,
+      hint: 'use --state-dir or TSCOMPOSE_STATE_DIR with a directory on ext4, xfs, btrfs or tmpfs',
+    }),
+  ],
+  [
     KERNEL,
     'ENOSYS|EOPNOTSUPP|ENODEV|EINVAL',
     (failure, { service }) => ({

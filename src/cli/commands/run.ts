@@ -98,10 +98,12 @@ async function launched(
   project: Project,
   { request, quiet, beforeStart }: Launching,
 ): Promise<RunResult & { readonly engine: Engine }> {
-  const [{ createProgress }, { eventPrinter }] = await Promise.all([
+  const [{ createProgress }, { eventPrinter }, { requireRoot }] = await Promise.all([
     import('../progress.ts'),
     import('../perform.ts'),
+    import('../privilege.ts'),
   ]);
+  requireRoot();
   const progress = createProgress(context, quiet ? 'quiet' : undefined);
   const engine = await context.engine();
   const made: ContainerRecord[] = [];
