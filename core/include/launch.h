@@ -83,7 +83,10 @@
     X(63, HEALTH,            "iiiiis*",  SUPERVISE) /* interval, timeout, start period, start interval (all ms), retries, argv; the first probe comes after the start interval when there is a start period, else after the interval */ \
     X(64, HOSTS,             "sss*",     SUPERVISE) /* hosts file to keep, its fixed first lines, name tables of the networks (see shim.h) */ \
     X(65, LINK,              "ss",       SUPERVISE) /* name in the tables, further name that only this container sees */ \
-    X(66, DNS,               "s*",       SUPERVISE) /* answer on 127.0.0.11 port 53 of the network namespace; upstream servers ("ADDRESS" or "ADDRESS#PORT"), asked from the host's network */
+    X(66, DNS,               "s*",       SUPERVISE) /* answer on 127.0.0.11 port 53 of the network namespace; upstream servers ("ADDRESS" or "ADDRESS#PORT"), asked from the host's network */ \
+    X(70, ROOT_IDMAP,        "ss",       LAUNCH)    /* of the ROOT_OVERLAY that follows: text of the uid_map and gid_map of its layers */ \
+    X(71, SUBDIRECTORY,      "ss",       LAUNCH)    /* mount point, directory of what is mounted there that takes its place */ \
+    X(72, PROBE,             "ss*",      SUPERVISE) /* HEALTH without argv: "http" (address, port, path, expected code or ""), "tcp" (address, port), "file" (path), "log" (extended regular expression for a line) */
 /* clang-format on */
 
 enum tsc_step_op {

@@ -194,6 +194,17 @@ static int copy_tree(struct copy *copy, int from, int to) {
     return 0;
 }
 
+/* The directory of a volume; with mapped ids when it is mounted so. */
+static int open_volume(const struct tsc_launch *launch, const char *volume) {
+    for (size_t i = 1; launch->sources && i < launch->program->count; i++) {
+        const struct tsc_step *step = &launch->program->steps[i];
+        if (step->op == TSC_STEP_BIND && step[-1].op == TSC_STEP_BIND_IDMAP && launch->sources[i] >= 0 &&
+            strcmp(tsc_step_text(step, 0), volume) == 0)
+            return tsc_fd_openat(launch->sources[i], ".", O_RDONLY | O_DIRECTORY, 0);
+    }
+    return tsc_fd_open(volume, O_RDONLY | O_DIRECTORY, 0);
+}
+
 int tsc_copy_up(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
     const char *path = tsc_step_text(step, 0);
     const char *volume = tsc_step_text(step, 1);
@@ -202,7 +213,7 @@ int tsc_copy_up(struct tsc_launch *launch, const struct tsc_step *step, struct t
         return 0;
     if (from < 0)
         return tsc_fail(reterr, from, "", path);
-    tsc_auto_fd int to = tsc_fd_open(volume, O_RDONLY | O_DIRECTORY, 0);
+    tsc_auto_fd int to = open_volume(launch, volume);
     if (to < 0)
         return tsc_fail(reterr, to, "", volume);
     /* Two containers may use a new volume at once: the second finds it filled. */

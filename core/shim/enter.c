@@ -107,6 +107,8 @@ static int open_sources(struct tsc_launch *launch, struct tsc_error *reterr) {
         launch->sources[i] = -1;
         if (step->op == TSC_STEP_BIND)
             error = tsc_bind_source(step, before, &launch->sources[i], reterr);
+        else if (step->op == TSC_STEP_ROOT_OVERLAY && i > 0 && step[-1].op == TSC_STEP_ROOT_IDMAP)
+            error = tsc_overlay_source(step, step - 1, &launch->sources[i], reterr);
         else if (step->op == TSC_STEP_ROOT_BIND)
             error = tsc_root_source(step, &launch->sources[i], reterr);
         if (error < 0)

@@ -17,6 +17,7 @@
 #include "channel.h"
 #include "cleanup.h"
 #include "fd.h"
+#include "probe.h"
 
 enum { RESULTS = 5, OUTPUT_MAX = 4096, ARGV_FIRST = 5, ABANDONED = -1 };
 
@@ -36,6 +37,8 @@ struct result {
 struct tsc_health {
     struct tsc_shim *shim;
     const struct tsc_step *step;
+    const struct tsc_step *native;     /* PROBE, instead of a command */
+    struct tsc_line_watch *line_watch; /* of one that waits for a line */
     enum verdict verdict;
     int64_t failing;
     int64_t run_started_ms;
@@ -230,7 +233,9 @@ static int start_probe(struct tsc_health *health, struct tsc_error *reterr) {
     struct tsc_loop *loop = &health->shim->loop;
     health->output_source = (struct tsc_source){.fd = ends[0], .ready = output_ready, .data = health};
     tsc_fd_set_nonblocking(ends[0], true);
-    int error = enter_probe(health, theirs, reterr);
+    int error = health->native ? tsc_probe_start(health->native, health->shim->process.pid, theirs,
+                                                 &health->process, reterr)
+                               : enter_probe(health, theirs, reterr);
     if (error < 0)
         return error;
     health->exit_source =
@@ -238,7 +243,8 @@ static int start_probe(struct tsc_health *health, struct tsc_error *reterr) {
     health->channel_source =
         (struct tsc_source){.fd = health->process.channel, .ready = probe_channel, .data = health};
     tsc_loop_watch(loop, &health->output_source, EPOLLIN);
-    tsc_loop_watch(loop, &health->channel_source, EPOLLIN);
+    if (health->channel_source.fd >= 0)
+        tsc_loop_watch(loop, &health->channel_source, EPOLLIN);
     tsc_loop_watch(loop, &health->exit_source, EPOLLIN);
     if (TIMEOUT(health) > 0)
         tsc_timer_set(loop, &health->limit, TIMEOUT(health));
@@ -255,6 +261,11 @@ static void probe(void *data) {
     health->output_cut = false;
     health->probe_start = tsc_time_now();
     tsc_timer_clear(&health->shim->loop, &health->next);
+    if (health->line_watch) {
+        tsc_text_string(&health->output, health->line_watch->seen ? "the line came\n" : "no such line yet\n");
+        conclude(health, health->line_watch->seen ? 0 : 1);
+        return;
+    }
     if (start_probe(health, &error) == 0)
         return;
     tsc_text_format(&health->output, "%s %s: %s", error.step, error.path, strerror(error.code));
@@ -271,7 +282,16 @@ int tsc_health_open(struct tsc_shim *shim, struct tsc_error *reterr) {
     int error = tsc_fault_of(&shim->options->fault, TSC_STEP_HEALTH, reterr);
     if (error < 0)
         return error;
-    if (step->count <= ARGV_FIRST || tsc_step_integer(step, 0) <= 0)
+    const struct tsc_step *native = tsc_program_find(&shim->program, TSC_STEP_PROBE, NULL);
+    error = native ? tsc_fault_of(&shim->options->fault, TSC_STEP_PROBE, reterr) : 0;
+    if (error < 0)
+        return error;
+    struct tsc_line_watch *line_watch = NULL;
+    if (tsc_probe_is_log(native))
+        error = tsc_line_watch_open(native, &line_watch, reterr);
+    if (error < 0)
+        return error;
+    if ((step->count <= ARGV_FIRST && !native) || tsc_step_integer(step, 0) <= 0)
         return tsc_fail(reterr, -EINVAL, name, "");
     struct tsc_health *health = calloc(1, sizeof(*health));
     if (!health)
@@ -279,6 +299,8 @@ int tsc_health_open(struct tsc_shim *shim, struct tsc_error *reterr) {
     *health = (struct tsc_health){
         .shim = shim,
         .step = step,
+        .native = native,
+        .line_watch = line_watch,
         .next = {.fire = probe, .data = health},
         .limit = {.fire = probe_late, .data = health},
         .exit_source = {.fd = -1},
@@ -303,6 +325,10 @@ void tsc_health_start(struct tsc_health *health) {
     health->failing = 0;
     health->run_started_ms = tsc_now();
     health->active = true;
+    if (health->line_watch) {
+        health->line_watch->seen = false;
+        health->line_watch->length[0] = health->line_watch->length[1] = 0;
+    }
     health->suspended = false;
     schedule(health);
 }
@@ -334,6 +360,13 @@ void tsc_health_suspend(struct tsc_health *health, bool suspended) {
     } else if (TIMEOUT(health) > 0) {
         tsc_timer_set(loop, &health->limit, TIMEOUT(health));
     }
+}
+
+void tsc_health_output(struct tsc_health *health, int stream, const char *bytes, size_t size) {
+    if (!health || !health->line_watch || !health->active || health->line_watch->seen)
+        return;
+    if (tsc_line_watch_feed(health->line_watch, stream, bytes, size))
+        probe(health);
 }
 
 int tsc_health_probe_now(struct tsc_health *health) {

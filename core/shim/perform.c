@@ -95,7 +95,7 @@ static int elsewhere(struct tsc_launch *launch, const struct tsc_step *step, str
     return 0;
 }
 
-enum { OPERATIONS = TSC_STEP_LOG, FIRST_LAUNCH = TSC_STEP_ROOT_PROPAGATION };
+enum { OPERATIONS = TSC_STEP_PROBE, FIRST_LAUNCH = TSC_STEP_ROOT_PROPAGATION };
 
 struct operation {
     tsc_operation *perform;
@@ -106,6 +106,8 @@ static const struct operation operations[OPERATIONS] = {
     [TSC_STEP_ROOT_PROPAGATION] = {tsc_root_propagation, false},
     [TSC_STEP_ROOT_OVERLAY] = {tsc_root_overlay, false},
     [TSC_STEP_ROOT_BIND] = {tsc_root_bind, false},
+    [TSC_STEP_ROOT_IDMAP] = {elsewhere, false},
+    [TSC_STEP_SUBDIRECTORY] = {tsc_subdirectory, false},
     [TSC_STEP_BIND] = {tsc_bind, false},
     [TSC_STEP_MOUNT] = {tsc_mount, false},
     [TSC_STEP_DEVICE] = {tsc_device, false},

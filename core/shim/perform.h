@@ -79,6 +79,11 @@ int tsc_bind_source(const struct tsc_step *step, const struct tsc_step *idmap, i
 int tsc_root_source(const struct tsc_step *step, int *ret_tree, struct tsc_error *reterr);
 /* idmap.c: a user namespace with these maps, in which nothing runs. */
 int tsc_idmap_open(const char *uid_map, const char *gid_map, int *ret_fd, struct tsc_error *reterr);
+/* rootmap.c */
+tsc_operation tsc_subdirectory;
+/* The overlay of ROOT_OVERLAY, mounted nowhere, with the maps of the ROOT_IDMAP before it. */
+int tsc_overlay_source(const struct tsc_step *overlay, const struct tsc_step *idmap, int *ret_tree,
+                       struct tsc_error *reterr);
 /* files.c */
 tsc_operation tsc_device, tsc_symlink, tsc_file, tsc_directory, tsc_working_directory;
 /* copyup.c */

@@ -134,13 +134,29 @@ static int overlay_mount(struct tsc_launch *launch, const struct tsc_step *step,
     return error;
 }
 
+/* Puts a tree that is mounted nowhere where the root file system belongs. */
+static int place_root(struct tsc_launch *launch, const struct tsc_step *step, const char *path,
+                      struct tsc_error *reterr) {
+    tsc_auto_fd int tree = tsc_take_fd(&launch->sources[step - launch->program->steps]);
+    tsc_auto_fd int target = tsc_fd_open(path, O_PATH | O_DIRECTORY, 0);
+    if (target < 0 || tsc_sys_move_mount(tree, "", target, "", MOVE_FLAGS) < 0)
+        return tsc_fail(reterr, target < 0 ? target : -errno, "", path);
+    close(launch->root);
+    launch->root = tsc_take_fd(&tree);
+    return 0;
+}
+
 int tsc_root_overlay(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
-    const char *path = tsc_step_text(step, 0);
+    bool mapped = launch->sources[step - launch->program->steps] >= 0;
+    /* Whose ids are others may be unable to reach our directories; what is in /proc is reached by a descriptor. */
+    const char *path = mapped ? "/proc" : tsc_step_text(step, 0);
     if (step->count < 5)
         return tsc_fail(reterr, -EINVAL, "", "no layer");
     int error = prepare_mount_point(path);
     if (error < 0)
         return tsc_fail(reterr, error, "", path);
+    if (mapped)
+        return place_root(launch, step, path, reterr);
     /* A single layer without upper directory is no overlay for the kernel. */
     if (step->count == 5 && !*tsc_step_text(step, 1)) {
         if (mount(tsc_step_text(step, 4), path, NULL, MS_BIND, NULL) < 0 ||
@@ -157,15 +173,7 @@ int tsc_root_overlay(struct tsc_launch *launch, const struct tsc_step *step, str
 int tsc_root_bind(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
     const char *path = tsc_step_text(step, 0);
     int error = prepare_mount_point(path);
-    if (error < 0)
-        return tsc_fail(reterr, error, "", path);
-    tsc_auto_fd int tree = tsc_take_fd(&launch->sources[step - launch->program->steps]);
-    tsc_auto_fd int target = tsc_fd_open(path, O_PATH | O_DIRECTORY, 0);
-    if (target < 0 || tsc_sys_move_mount(tree, "", target, "", MOVE_FLAGS) < 0)
-        return tsc_fail(reterr, target < 0 ? target : -errno, "", path);
-    close(launch->root);
-    launch->root = tsc_take_fd(&tree);
-    return 0;
+    return error < 0 ? tsc_fail(reterr, error, "", path) : place_root(launch, step, path, reterr);
 }
 
 /* A slave: what the host mounts there later still arrives, as far as the container wants that. */

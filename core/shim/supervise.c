@@ -70,6 +70,7 @@ static ssize_t pump(struct tsc_output *output) {
         return count;
     tsc_log_write(&shim->log, output->stream, shim->buffer, (size_t)count);
     tsc_clients_output(shim, output->stream, shim->buffer, (size_t)count);
+    tsc_health_output(shim->health, (int)output->stream, shim->buffer, (size_t)count);
     if (count > 4096 && !shim->trim_timer.added)
         tsc_timer_set(&shim->loop, &shim->trim_timer, TRIM_MS);
     return count;

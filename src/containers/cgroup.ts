@@ -263,7 +263,7 @@ const LIMITS: readonly Limit<unknown>[] = [
   throttle('Read', 'IOPS'),
   throttle('Write', 'IOPS'),
   limit<readonly { pageSize: string; limit: number }[]>({
-    attribute: 'hugepageLimits',
+    attribute: 'x-tscompose.hugetlb',
     value: ({ hugepageLimits }) => hugepageLimits,
     v1: (list) => list.map((page) => write('hugetlb', `hugetlb.${page.pageSize}.limit_in_bytes`, page.limit)),
     v2: (list) => list.map((page) => write('hugetlb', `hugetlb.${page.pageSize}.max`, page.limit)),

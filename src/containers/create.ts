@@ -11,6 +11,7 @@ import {
   containerFiles,
   containersDir,
   imagesDir,
+  objectStore,
   volumesDir,
 } from '../state/layout.ts';
 import { makePrivateDirectory, readRecord, readTextIfPresent, writeRecord } from '../state/record.ts';
@@ -18,7 +19,7 @@ import { type ContentFile, hostsHeader, objectFilesOf, resolverOf } from './file
 import { compileLaunch, type Launch, type LaunchExtras, type MountDetail, type RootFs } from './launch.ts';
 import type { Machine } from './machine.ts';
 import { type BindMount, checkBindSources, type ResolvedMount } from './mounts.ts';
-import type { Joins } from './namespaces.ts';
+import { type Joins, namespacesOf, shiftsIds } from './namespaces.ts';
 import type { OciSeccomp, OciSpec } from './oci.ts';
 import { type ImageDefaults, userOf } from './program.ts';
 import { type ContainerRecord, decodeContainerRecord, type EndpointRecord } from './record.ts';
@@ -144,6 +145,7 @@ function planContainer(ctx: Context, input: CreateInput, files: ContainerFiles):
     service,
     readFile: (path) => readFileSync(path),
     exists: existsSync,
+    store: (kind) => objectStore(ctx.layout, kind),
   });
   const contentBinds = objects.contents.map(({ target }, index) =>
     ownFile(`${files.files}/${index}`, target),
@@ -296,6 +298,7 @@ function launchExtras(
   return {
     mountPoint: files.rootfs,
     rootFs: rootFsOf(input.snapshot, files),
+    mapsLayers: shiftsIds(namespacesOf(service, input.joins ?? {}, machine), machine),
     mounts: mountDetails(input.mounts),
     cgroups: machine.cgroups,
     hasCgroupFile: machine.hasCgroupFile,
@@ -333,6 +336,7 @@ function mountDetails(mounts: readonly ResolvedMount[]): Readonly<Record<string,
 
 function mountDetail(mount: ResolvedMount): MountDetail {
   if (mount.type === 'bind') return { createSource: mount.createSource };
+  if (mount.type === 'image') return mount.subpath === undefined ? {} : { subdirectory: mount.subpath };
   if (mount.type !== 'volume' || mount.source.kind !== 'directory') return {};
   const { path } = mount.source;
   const subpath = mount.subpath === undefined ? {} : { subpath: { base: path, path: mount.subpath } };

@@ -24,6 +24,8 @@ export interface ObjectFileWish {
   /** Throws when the file is missing. */
   readonly readFile: (path: string) => Uint8Array;
   readonly exists: (path: string) => boolean;
+  /** Directory of the external ones. */
+  readonly store: (kind: Kind) => string;
 }
 
 type Kind = 'configs' | 'secrets';
@@ -52,6 +54,9 @@ function placeObject(
     throw new ComposeError('undefined-reference', `unknown ${singular} ${mount.source}`, atOf(at));
   const target = targetOf(kind, mount);
   if (config.file !== undefined) return fileObject({ wish, path: config.file, mount, target, at, singular });
+  if (config.external) {
+    return { target, content: externalObject(wish, kind, config.name, atOf(at)), ...ownership(mount) };
+  }
   const content = Buffer.from(textOf(wish, config, `${singular} ${mount.source}`, at));
   return { target, content, ...ownership(mount) };
 }
@@ -112,14 +117,27 @@ function textOf(
       atOf(at),
     );
   }
-  throw new ComposeError(
-    'unsupported',
-    `${what} is external: there is no store of secrets and configs to take it from`,
-    {
-      hint: 'give it `file:`, `environment:` or `content:`',
-      ...atOf(at),
-    },
-  );
+  throw new ComposeError('missing-key', `${what} has no content`, {
+    hint: 'give it `file:`, `environment:` or `content:`',
+    ...atOf(at),
+  });
+}
+
+// The name is a file: nothing that leaves its place can be one.
+const OBJECT_NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$/;
+
+function externalObject(
+  wish: ObjectFileWish,
+  kind: Kind,
+  name: string,
+  place: { readonly at?: Position },
+): Uint8Array {
+  const path = `${wish.store(kind)}/${name}`;
+  if (OBJECT_NAME.test(name) && wish.exists(path)) return wish.readFile(path);
+  throw new ComposeError('file-not-found', `external ${kind.slice(0, -1)} ${name}: ${path} does not exist`, {
+    hint: `put its content into ${path}, or give it \`file:\` or \`environment:\``,
+    ...place,
+  });
 }
 
 export interface HostsWish {

@@ -17,6 +17,8 @@ export interface MountDetail {
   readonly createSource?: boolean;
   /** Resolved below `base` without leaving it. */
   readonly subpath?: { readonly base: string; readonly path: string };
+  /** Of what is mounted, this directory takes its place; resolved without leaving it. */
+  readonly subdirectory?: string;
   /** Directory of a volume that takes the image's content when it is empty. */
   readonly copyUp?: string;
 }
@@ -38,6 +40,8 @@ export interface LaunchExtras {
   /** Where the root file system is mounted; seen by the container only. */
   readonly mountPoint: string;
   readonly rootFs: RootFs;
+  /** Ids mean others on the machine: the layers' owners follow the maps of the container. */
+  readonly mapsLayers?: boolean;
   readonly mounts: Readonly<Record<string, MountDetail>>;
   readonly cgroups: CgroupLayout;
   readonly hasCgroupFile: (controller: Controller, file: string) => boolean;
@@ -180,7 +184,7 @@ const MS_REC = 0x4000;
 const MS_PRIVATE = 0x4_0000;
 const MS_SLAVE = 0x8_0000;
 
-function rootSteps(spec: OciSpec, { rootFs, mountPoint, mounts }: LaunchExtras): Step[] {
+function rootSteps(spec: OciSpec, { rootFs, mountPoint, mounts, mapsLayers }: LaunchExtras): Step[] {
   // Slave, never shared: what the container mounts must not come out, what the host mounts may come in.
   const propagation = spec.linux.rootfsPropagation === 'private' ? MS_PRIVATE : MS_SLAVE;
   const root =
@@ -198,7 +202,15 @@ function rootSteps(spec: OciSpec, { rootFs, mountPoint, mounts }: LaunchExtras):
     const volume = mounts[destination]?.copyUp;
     return volume === undefined ? [] : [step('COPY_UP', destination, volume)];
   });
-  return [step('ROOT_PROPAGATION', propagation | MS_REC), root, ...copies];
+  const maps = mapsLayers
+    ? [step('ROOT_IDMAP', mapText(spec.linux.uidMappings ?? []), mapText(spec.linux.gidMappings ?? []))]
+    : [];
+  return [
+    step('ROOT_PROPAGATION', propagation | MS_REC),
+    ...(rootFs.kind === 'overlay' ? maps : []),
+    root,
+    ...copies,
+  ];
 }
 
 // A mask that something is mounted below has to be a directory that takes mount points.
@@ -256,7 +268,12 @@ function compileMount(mount: OciMount, spec: OciSpec, extras: LaunchExtras): Ste
   const made = bind
     ? [...idmapSteps(mount, parsed, spec), bindStep(source, destination, parsed, extras.mounts[destination])]
     : mountStep(mount, source, parsed);
-  return [...made, ...attributeSteps(destination, parsed, bind)];
+  const { subdirectory } = extras.mounts[destination] ?? {};
+  return [
+    ...made,
+    ...attributeSteps(destination, parsed, bind),
+    ...(subdirectory === undefined ? [] : [step('SUBDIRECTORY', destination, subdirectory)]),
+  ];
 }
 
 function mountStep({ type = 'none', destination }: OciMount, source: string, parsed: MountFlags): Step[] {
@@ -449,14 +466,17 @@ function superviseSteps(extras: LaunchExtras): Step[] {
     step('LOG', log.driver, log.path, log.maxBytes, log.files, log.nonBlocking ? 1 : 0),
     step('RESTART', restart.policy, restart.attempts, restart.delayMs, restart.windowMs),
     step('STOP', extras.stopSignal, extras.stopGraceMs),
-    ...(health === undefined ? [] : [healthStep(health)]),
+    ...(health === undefined ? [] : healthSteps(health)),
     ...(extras.names === undefined ? [] : nameSteps(extras.names)),
   ];
 }
 
-function healthStep(health: HealthRecord): Step {
-  const { intervalMs, timeoutMs, startPeriodMs, startIntervalMs, retries, test } = health;
-  return step('HEALTH', intervalMs, timeoutMs, startPeriodMs, startIntervalMs, retries, ...test);
+function healthSteps(health: HealthRecord): Step[] {
+  const { intervalMs, timeoutMs, startPeriodMs, startIntervalMs, retries, test, probe } = health;
+  return [
+    step('HEALTH', intervalMs, timeoutMs, startPeriodMs, startIntervalMs, retries, ...test),
+    ...(probe === undefined ? [] : [step('PROBE', probe.kind, ...probe.args)]),
+  ];
 }
 
 function nameSteps({ hostsFile, header, tables, links, upstream }: NameSettings): Step[] {

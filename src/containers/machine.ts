@@ -29,12 +29,21 @@ export interface Machine {
   readonly hasCgroupFile: (controller: Controller, file: string) => boolean;
   readonly apparmor: boolean;
   readonly selinux: boolean;
+  /** Ids that nothing else on the machine has, as a container's own. */
+  readonly freeIds: { readonly uids: IdRange; readonly gids: IdRange };
   /** Text of the machine's own resolv.conf. */
   readonly resolvConf: string;
   /** Undefined when the path is missing or no device. */
   readonly device: (path: string) => DeviceNode | undefined;
   /** Names in a directory of devices; undefined when it is none. */
   readonly listDirectory: (path: string) => readonly string[] | undefined;
+}
+
+/** The container's ids from 0 on. */
+export interface IdRange {
+  readonly containerID: 0;
+  readonly hostID: number;
+  readonly size: number;
 }
 
 /** Looks at this machine. */
@@ -51,6 +60,7 @@ export function inspectMachine(): Machine {
     hasCgroupFile: (controller, file) => hasCgroupFile(cgroups, controller, file),
     apparmor: read('/sys/module/apparmor/parameters/enabled')?.trim() === 'Y',
     selinux: existsSync('/sys/fs/selinux/enforce'),
+    freeIds: { uids: freeIds('/etc/subuid'), gids: freeIds('/etc/subgid') },
     resolvConf: read('/etc/resolv.conf') ?? '',
     device: deviceNode,
     listDirectory,
@@ -63,6 +73,18 @@ function read(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+const SUBORDINATE_OWNERS = ['tscompose', 'containers'];
+/** Above what distributions give to people and to services. */
+const USUAL_IDS: IdRange = { containerID: 0, hostID: 0x4000_0000, size: 65_536 };
+
+/** The range that the administrator set aside, else one that is not in use anywhere. */
+function freeIds(path: string): IdRange {
+  const rows = (read(path) ?? '').split('\n').map((line) => line.split(':'));
+  const row = rows.find(([owner = '']) => SUBORDINATE_OWNERS.includes(owner));
+  if (row === undefined) return USUAL_IDS;
+  return { containerID: 0, hostID: Number(row[1]), size: Number(row[2]) };
 }
 
 function ownLimits() {
@@ -93,7 +115,7 @@ function hasCgroupFile(layout: CgroupLayout, controller: Controller, file: strin
   const children = childDirectories(root);
   const withController = children.filter((child) => layout.mode !== 'v2' || delegates(child, controller));
   const child = withController[0];
-  return child === undefined ? !/bfq|memsw|weight/.test(file) : existsSync(`${child}/${file}`);
+  return child === undefined ? !/bfq|memsw|^(?:io|blkio)\.weight/.test(file) : existsSync(`${child}/${file}`);
 }
 
 function childDirectories(root: string): string[] {

@@ -51,6 +51,8 @@ export interface ImageMount {
   /** Directories, top first. */
   readonly lower: readonly string[];
   readonly target: string;
+  /** A directory of the image, which is mounted instead of all of it. */
+  readonly subpath?: string;
 }
 
 export type ResolvedMount = BindMount | VolumeMount | TmpfsMount | ImageMount;
@@ -93,8 +95,10 @@ export interface MountWorld {
   readonly imageVolumes: readonly string[];
   /** Looks a volume up by the wish that `volumesWanted` gave. */
   readonly volume: (wish: VolumeWish) => VolumeFound | undefined;
-  /** Directories that make up an image, or a path of it, when it is mounted as a volume; top first. */
-  readonly image: (name: string, subpath: string | undefined) => readonly string[] | undefined;
+  /** Directories that make up an image, when it is mounted as a volume; top first. */
+  readonly image: (name: string) => readonly string[] | undefined;
+  /** Whether a missing source of the bind `volumes[index]` is made; the model has no `false`. */
+  readonly mayCreate?: (index: number) => boolean;
   /** Mounts taken over by `volumes_from`; the service's own win at the same target. */
   readonly inherited: readonly ResolvedMount[];
   /** Position of `volumes[index]` of the service. */
@@ -103,9 +107,11 @@ export interface MountWorld {
 
 /** All mounts of a service with their sources; later ones at the same target replace earlier ones. */
 export function resolveMounts(service: Service, world: MountWorld): readonly ResolvedMount[] {
-  const own = (service.volumes ?? []).map((mount, index) =>
-    resolveMount(mount, world, world.position(index)),
-  );
+  const own = (service.volumes ?? []).map((mount, index): ResolvedMount => {
+    const resolved = resolveMount(mount, world, world.position(index));
+    if (resolved.type !== 'bind') return resolved;
+    return { ...resolved, createSource: resolved.createSource && (world.mayCreate?.(index) ?? true) };
+  });
   const tmpfs = (service.tmpfs ?? []).map(tmpfsEntry);
   const named = new Set([...own, ...tmpfs, ...world.inherited].map(({ target }) => trimmed(target)));
   const ofImage = world.imageVolumes
@@ -204,11 +210,12 @@ function tmpfsEntry(entry: string): TmpfsMount {
 
 function imageMount(mount: Mount, world: MountWorld): ImageMount {
   const name = mount.source ?? '';
-  const lower = world.image(name, mount.image?.subpath);
+  const lower = world.image(name);
   if (lower === undefined || lower.length === 0) {
     throw new ComposeError('image-not-found', `cannot mount image ${name} on ${mount.target}`);
   }
-  return { type: 'image', name, lower, target: mount.target };
+  const subpath = mount.image?.subpath;
+  return { type: 'image', name, lower, target: mount.target, ...(subpath ? { subpath } : {}) };
 }
 
 /** The mounts every container has; `userNamespace`: the kernel lets only its owner mount sysfs. */

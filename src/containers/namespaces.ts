@@ -1,6 +1,7 @@
 // Which namespaces a container has of its own, which it joins, and which it shares with the host.
 import type { Service } from '../compose/project.ts';
 import { ComposeError, InternalError } from '../errors.ts';
+import { extensionOf, type IdMaps } from './extension.ts';
 import type { Machine } from './machine.ts';
 import type { OciIdMapping, OciNamespace } from './oci.ts';
 
@@ -25,14 +26,13 @@ export interface Namespaces {
   readonly gidMappings: readonly OciIdMapping[];
 }
 
+type IdMachine = Pick<Machine, 'uid' | 'gid' | 'freeIds'>;
+
 /** Throws ComposeError `invalid-value` for a mode that does not exist. */
-export function namespacesOf(
-  service: Service,
-  joins: Joins,
-  machine: Pick<Machine, 'uid' | 'gid'>,
-): Namespaces {
+export function namespacesOf(service: Service, joins: Joins, machine: IdMachine): Namespaces {
   const ipc = service.ipc ?? '';
   const user = userSharing(service, machine);
+  const maps = user === 'own' ? idMapsOf(service, machine) : { uids: [], gids: [] };
   return {
     network: networkSharing(service, joins),
     pid: sharing('pid', service.pid ?? '', ['', 'private'], joins.pid),
@@ -41,9 +41,24 @@ export function namespacesOf(
     cgroup: sharing('cgroup', service.cgroup ?? '', ['', 'private'], undefined),
     user,
     ipcShareable: ipc === 'shareable',
-    uidMappings: user === 'own' ? mapping(machine.uid) : [],
-    gidMappings: user === 'own' ? mapping(machine.gid) : [],
+    uidMappings: maps.uids,
+    gidMappings: maps.gids,
   };
+}
+
+/** Whether ids mean others on the machine, so that the owners of files have to follow; only root can do that. */
+export function shiftsIds({ uidMappings, gidMappings }: Namespaces, machine: Pick<Machine, 'uid'>): boolean {
+  const shifted = [...uidMappings, ...gidMappings].some(({ containerID, hostID }) => containerID !== hostID);
+  return machine.uid === 0 && shifted;
+}
+
+function idMapsOf(service: Service, machine: IdMachine): IdMaps {
+  const { userNamespace } = extensionOf(service);
+  if (userNamespace !== undefined) return userNamespace;
+  if (service.userns_mode !== 'auto' || machine.uid !== 0) {
+    return { uids: mapping(machine.uid), gids: mapping(machine.gid) };
+  }
+  return { uids: [machine.freeIds.uids], gids: [machine.freeIds.gids] };
 }
 
 // Root keeps every id as it is: files of images and volumes stay what they are, but no capability reaches the host.
@@ -82,9 +97,10 @@ function isJoin(mode: string): boolean {
 
 function userSharing(service: Service, machine: Pick<Machine, 'uid'>): Sharing {
   const mode = service.userns_mode ?? '';
-  if (mode === 'private' || mode === 'keep-id') return 'own';
+  if (['private', 'keep-id', 'auto'].includes(mode)) return 'own';
+  if (mode === '' && extensionOf(service).userNamespace !== undefined) return 'own';
   if (mode !== '' && mode !== 'host') {
-    const hint = 'known are host, private and keep-id';
+    const hint = 'known are host, private, keep-id and auto';
     throw new ComposeError('invalid-value', `unknown userns_mode ${JSON.stringify(mode)}`, { hint });
   }
   return machine.uid === 0 ? 'host' : 'own';

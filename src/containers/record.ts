@@ -49,8 +49,15 @@ export interface MountRecord {
   readonly readOnly: boolean;
 }
 
+/** A check that the shim makes itself: what and where, see PROBE in launch.h. */
+export interface ProbeRecord {
+  readonly kind: 'http' | 'tcp' | 'file' | 'log';
+  readonly args: readonly string[];
+}
+
 export interface HealthRecord {
-  /** argv; a shell command line is `["/bin/sh", "-c", LINE]`. */
+  readonly probe?: ProbeRecord;
+  /** argv; a shell command line is `["/bin/sh", "-c", LINE]`. Empty when there is a probe. */
   readonly test: readonly string[];
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -215,6 +222,7 @@ function mount(value: unknown, what: string): MountRecord {
 function health(value: unknown, what: string): HealthRecord {
   const o = asObject(value, what);
   return {
+    ...optional(o, 'probe', probe),
     test: asArray(o.test, `${what}.test`, asString),
     intervalMs: asNumber(o.intervalMs, `${what}.intervalMs`),
     timeoutMs: asNumber(o.timeoutMs, `${what}.timeoutMs`),
@@ -222,6 +230,15 @@ function health(value: unknown, what: string): HealthRecord {
     startIntervalMs: asNumber(o.startIntervalMs, `${what}.startIntervalMs`),
     retries: asNumber(o.retries, `${what}.retries`),
   };
+}
+
+const PROBES = ['http', 'tcp', 'file', 'log'] as const;
+
+function probe(value: unknown, what: string): ProbeRecord {
+  const o = asObject(value, what);
+  const kind = PROBES.find((known) => known === o.kind);
+  if (kind === undefined) throw new TypeError(`${what}.kind is not known`);
+  return { kind, args: asArray(o.args, `${what}.args`, asString) };
 }
 
 const POLICIES = ['no', 'always', 'unless-stopped', 'on-failure'] as const;

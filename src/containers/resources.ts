@@ -1,6 +1,7 @@
 // CPU, memory, I/O and pids: the attributes of a service as OCI resources.
 import type { BlkioConfig, Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
+import { extensionOf } from './extension.ts';
 import type { Machine } from './machine.ts';
 import type { OciDeviceRule, OciResources, OciThrottle } from './oci.ts';
 import { byteCount, durationMs } from './units.ts';
@@ -17,6 +18,7 @@ export function resourcesOf(
   const memory = memoryOf(service);
   const cpu = cpuOf(service, machine.cpus);
   const pids = service.deploy?.resources?.limits?.pids ?? service.pids_limit;
+  const { hugetlb } = extensionOf(service);
   const blockIO = service.blkio_config && blockIOOf(service.blkio_config, machine);
   return {
     devices,
@@ -24,6 +26,7 @@ export function resourcesOf(
     ...(cpu && { cpu }),
     ...(pids === undefined || pids === 0 ? {} : { pids: { limit: pids } }),
     ...(blockIO && { blockIO }),
+    ...(hugetlb.length > 0 ? { hugepageLimits: hugetlb } : {}),
   };
 }
 

@@ -2,10 +2,18 @@
 import type { Dict, Service } from '../compose/project.ts';
 import { type CapabilityWish, wantedCapabilities } from './capabilities.ts';
 import { devicesOf } from './devices.ts';
+import { extensionOf } from './extension.ts';
 import type { Machine } from './machine.ts';
 import { type BindMount, defaultMounts, type ResolvedMount, toOciMount } from './mounts.ts';
-import { type JoinSlot, type Joins, type Namespaces, namespacesOf, toOciNamespaces } from './namespaces.ts';
-import type { OciLinux, OciMount, OciProcess, OciSeccomp, OciSpec } from './oci.ts';
+import {
+  type JoinSlot,
+  type Joins,
+  type Namespaces,
+  namespacesOf,
+  shiftsIds,
+  toOciNamespaces,
+} from './namespaces.ts';
+import type { OciIdMapping, OciLinux, OciMount, OciProcess, OciSeccomp, OciSpec } from './oci.ts';
 import { commandOf, environmentOf, type ImageDefaults, numericUser, rlimitsOf, userOf } from './program.ts';
 import { resourcesOf, unsupportedResources } from './resources.ts';
 import {
@@ -63,7 +71,7 @@ export function buildSpec(input: SpecInput): SpecResult {
     mounts: mountsOf(input, namespaces),
     annotations: { ...input.labels, ...service.annotations },
     linux: {
-      namespaces: toOciNamespaces({ namespaces, joins: input.joins, joinPath: input.joinPath }),
+      namespaces: namespaceList(input, namespaces),
       ...mappings(namespaces),
       devices: devices.nodes,
       cgroupsPath: cgroupPath(service, input.id),
@@ -73,6 +81,7 @@ export function buildSpec(input: SpecInput): SpecResult {
       ...sysctls(service, namespaces),
       ...paths(security, machine),
       ...(security.selinux ? { mountLabel: security.selinux } : {}),
+      ...timeOffsets(service),
     },
   };
   const warnings = [
@@ -80,7 +89,7 @@ export function buildSpec(input: SpecInput): SpecResult {
     ...devices.warnings,
     ...capabilities.warnings,
     ...unsupportedResources(service),
-    ...labelWarnings(input.mounts),
+    ...mountWarnings(input),
   ];
   return { spec, warnings };
 }
@@ -159,10 +168,34 @@ function mountsOf(input: SpecInput, namespaces: Namespaces): readonly OciMount[]
     hostNetwork: namespaces.network !== 'own',
     userNamespace: namespaces.user === 'own',
   });
-  const own = [...files, ...mounts].map(toOciMount);
+  const own = [...files, ...mounts].map((mount) => withIds(toOciMount(mount), input, namespaces));
   const replaced = new Set(own.map(({ destination }) => destination));
   const kept = defaults.filter(({ destination }) => !isReplaced(destination, replaced));
   return [...kept, ...byDepth(unique(own))];
+}
+
+// What is bound has its owners mapped as the service wants it, or as the container's own ids are.
+function withIds(mount: OciMount, { service, machine }: SpecInput, namespaces: Namespaces): OciMount {
+  if (mount.type !== 'bind') return mount;
+  const wish = extensionOf(service).idmap[mount.destination];
+  const { uidMappings, gidMappings } = namespaces;
+  if (wish === undefined && !shiftsIds(namespaces, machine)) return mount;
+  return {
+    ...mount,
+    options: [...(mount.options ?? []), mount.options?.includes('rbind') ? 'ridmap' : 'idmap'],
+    uidMappings: wish === undefined ? uidMappings : wish.uids.map((one) => onMachine(one, uidMappings)),
+    gidMappings: wish === undefined ? gidMappings : wish.gids.map((one) => onMachine(one, gidMappings)),
+  };
+}
+
+// The second column is an id in the container; the kernel wants the machine's.
+function onMachine(range: OciIdMapping, mappings: readonly OciIdMapping[]): OciIdMapping {
+  const around = mappings.find(
+    ({ containerID, size }) => range.hostID >= containerID && range.hostID < containerID + size,
+  );
+  return around === undefined
+    ? range
+    : { ...range, hostID: range.hostID - around.containerID + around.hostID };
 }
 
 // A service that mounts its own /dev means all of it.
@@ -178,6 +211,18 @@ function unique(mounts: readonly OciMount[]): readonly OciMount[] {
 function byDepth(mounts: readonly OciMount[]): readonly OciMount[] {
   const depth = ({ destination }: OciMount) => destination.split('/').filter(Boolean).length;
   return [...mounts].sort((a, b) => depth(a) - depth(b));
+}
+
+function namespaceList({ service, joins, joinPath }: SpecInput, namespaces: Namespaces) {
+  const listed = toOciNamespaces({ namespaces, joins, joinPath });
+  return Object.keys(extensionOf(service).time).length === 0
+    ? listed
+    : [...listed, { type: 'time' as const }];
+}
+
+function timeOffsets(service: Service): Partial<OciLinux> {
+  const { time } = extensionOf(service);
+  return Object.keys(time).length === 0 ? {} : { timeOffsets: time };
 }
 
 function mappings({ uidMappings, gidMappings }: Namespaces): Partial<OciLinux> {
@@ -204,9 +249,14 @@ function paths({ openSystemPaths }: Security, machine: Machine): Partial<OciLinu
   return { maskedPaths: [...MASKED_PATHS, ...throttlePaths(machine)], readonlyPaths: READ_ONLY_PATHS };
 }
 
-function labelWarnings(mounts: readonly ResolvedMount[]): Warning[] {
-  const relabelled = mounts.filter((mount) => mount.type === 'bind' && mount.selinux !== undefined);
-  return relabelled.length === 0
-    ? []
-    : [{ attribute: 'volumes.bind.selinux', reason: 'files are not relabelled for SELinux' }];
+function mountWarnings({ service, machine }: SpecInput): Warning[] {
+  const reason = machine.selinux
+    ? 'files are not given another SELinux label: do that with chcon(1)'
+    : 'SELinux is not enabled on this machine';
+  const relabelled = (service.volumes ?? []).flatMap(({ bind }, index) =>
+    bind?.selinux === undefined ? [] : [{ attribute: `volumes[${index}].bind.selinux`, reason }],
+  );
+  const size = service.storage_opt?.size;
+  const quota = 'what a container writes has no limit of its own, that would need a project quota';
+  return [...relabelled, ...(size === undefined ? [] : [{ attribute: 'storage_opt.size', reason: quota }])];
 }

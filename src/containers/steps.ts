@@ -63,6 +63,9 @@ export const STEPS = {
   HOSTS: { op: 64, signature: 'sss*', phase: 'supervise' },
   LINK: { op: 65, signature: 'ss', phase: 'supervise' },
   DNS: { op: 66, signature: 's*', phase: 'supervise' },
+  ROOT_IDMAP: { op: 70, signature: 'ss', phase: 'launch' },
+  SUBDIRECTORY: { op: 71, signature: 'ss', phase: 'launch' },
+  PROBE: { op: 72, signature: 'ss*', phase: 'supervise' },
 } as const satisfies Record<string, { op: number; signature: string; phase: Phase }>;
 
 export type StepName = keyof typeof STEPS;

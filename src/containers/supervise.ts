@@ -1,6 +1,7 @@
 // How a container is watched over: health check, restart policy, log, stop; service over image.
 import type { Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
+import { extensionOf } from './extension.ts';
 import type { LogSettings } from './launch.ts';
 import type { ImageDefaults, ImageHealthcheck } from './program.ts';
 import type { HealthRecord, PortRecord, RestartRecord } from './record.ts';
@@ -14,11 +15,13 @@ const DEFAULT_RETRIES = 3;
 
 /** The health check that holds: each setting of the service, else of the image, else the default. */
 export function healthcheckOf(service: Service, image: ImageDefaults): HealthRecord | undefined {
-  const own = service.healthcheck ?? {};
+  const { probe, probeSettings } = extensionOf(service);
+  const own = { ...service.healthcheck, ...probeSettings };
   const base = image.Healthcheck ?? {};
-  const test = testOf(own.test?.length ? own.test : (base.Test ?? []));
+  const test = probe ? [] : testOf(own.test?.length ? own.test : (base.Test ?? []));
   if (own.disable || test === undefined) return undefined;
   return {
+    ...(probe ? { probe } : {}),
     test,
     intervalMs: setting(own.interval, base.Interval, DEFAULT_INTERVAL_MS),
     timeoutMs: setting(own.timeout, base.Timeout, DEFAULT_TIMEOUT_MS),

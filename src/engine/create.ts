@@ -253,8 +253,11 @@ async function mountsOf(session: Session, image: Image, wish: Assembly): Promise
       const name = key === undefined ? anonymous.get(target) : (project.volumes[key]?.name ?? key);
       return name === undefined ? undefined : { name, source: mountSourceOf(ctx, world.volume(name)) };
     },
-    image: (name, subpath) =>
-      images.get(name)?.layers.map((layer) => (subpath ? `${layer}/${subpath}` : layer)),
+    image: (name) => images.get(name)?.layers,
+    mayCreate: (index) => {
+      const path = `services.${serviceName}.volumes[${index}].bind.create_host_path`;
+      return project.loaded?.provenanceOf(path)?.at(-1)?.value !== false;
+    },
     inherited,
     position: (index) => project.positionOf(`services.${serviceName}.volumes[${index}]`),
   });
@@ -289,10 +292,11 @@ async function mountedImages(session: Session, service: Service): Promise<Readon
 function inheritedMounts(session: Session, service: Service): readonly ResolvedMount[] {
   return (service.volumes_from ?? []).flatMap((entry) => {
     const isContainer = entry.startsWith('container:');
-    const [target = ''] = (isContainer ? entry.slice('container:'.length) : entry).split(':');
+    const [target = '', access] = (isContainer ? entry.slice('container:'.length) : entry).split(':');
     const { mounts } = lender(session, !isContainer, target);
     return mounts.flatMap((mount): ResolvedMount[] => {
-      const { target: path, readOnly, source, name } = mount;
+      const { target: path, source, name } = mount;
+      const readOnly = mount.readOnly || access === 'ro';
       if (mount.type === 'bind') {
         return [{ type: 'bind', source, target: path, readOnly, createSource: false }];
       }

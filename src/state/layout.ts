@@ -120,6 +120,11 @@ export function volumeFiles(layout: Layout, name: string): VolumeFiles {
   return { dir, data: `${dir}/_data`, record: `${dir}/volume.json` };
 }
 
+/** Where the user keeps `external` secrets and configs: one file each, by name. */
+export function objectStore(layout: Layout, kind: 'configs' | 'secrets'): string {
+  return join(layout.stateDir, kind);
+}
+
 export function imagesDir(layout: Layout): string {
   return join(layout.stateDir, 'images');
 }

@@ -11,8 +11,7 @@ const WORLD: MountWorld = {
     name: key ?? `anonymous${target}`,
     source: { kind: 'directory', path: `/v/${key ?? 'a'}` },
   }),
-  image: (name, subpath) =>
-    name === 'gone' ? undefined : [`/layers/${name}${subpath ? `/${subpath}` : ''}`],
+  image: (name) => (name === 'gone' ? undefined : [`/layers/${name}`]),
   inherited: [],
   position: (index) => ({ file: 'compose.yaml', line: index + 1, column: 1 }),
 };
@@ -71,7 +70,7 @@ describe('mounts', () => {
 
   test('image', () => {
     expect(resolve([{ type: 'image', source: 'i', target: '/i', image: { subpath: 'x' } }])).toEqual([
-      { type: 'image', name: 'i', lower: ['/layers/i/x'], target: '/i' },
+      { type: 'image', name: 'i', lower: ['/layers/i'], target: '/i', subpath: 'x' },
     ]);
     expect(() => resolve([{ type: 'image', source: 'gone', target: '/i' }])).toThrow(
       expect.objectContaining({ code: 'image-not-found' }),
@@ -119,6 +118,7 @@ describe('configs and secrets', () => {
       service: service(attributes),
       readFile: () => Buffer.from('file'),
       exists: () => !missing,
+      store: (kind) => `/store/${kind}`,
     });
 
   test('a file is bound as it is, unless owner or mode are asked for', () => {
@@ -143,7 +143,7 @@ describe('configs and secrets', () => {
     const error = (code: string) => expect.objectContaining({ code, at });
     expect(() => files({ secrets: [{ source: 'f' }] }, true)).toThrow(error('bind-source-missing'));
     expect(() => files({ secrets: [{ source: 'u' }] })).toThrow(error('required-variable'));
-    expect(() => files({ configs: [{ source: 'x' }] })).toThrow(error('unsupported'));
+    expect(() => files({ configs: [{ source: 'x' }] }, true)).toThrow(error('file-not-found'));
     expect(() => files({ configs: [{ source: 'no' }] })).toThrow(error('undefined-reference'));
   });
 });

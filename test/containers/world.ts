@@ -50,6 +50,10 @@ export const MACHINE: Machine = {
   hostname: 'machine',
   cgroups: CGROUP_V2,
   hasCgroupFile: (_, file) => !file.includes('bfq'),
+  freeIds: {
+    uids: { containerID: 0, hostID: 100_000, size: 65_536 },
+    gids: { containerID: 0, hostID: 100_000, size: 65_536 },
+  },
   apparmor: false,
   selinux: false,
   resolvConf: 'nameserver 192.0.2.1\nsearch example.org\n',

@@ -1,0 +1,13 @@
+// volumes.npipe
+import { describe, expect, test } from 'vitest';
+import { inside, isImpossible, titled } from '../inside.ts';
+
+describe.skipIf(isImpossible)(titled('volumes.npipe'), () => {
+  test('does not exist on Linux: refused with its place', async () => {
+    const { code, stderr } = await inside('volumes: [{type: npipe, source: x, target: /x}]', 'true', {
+      mayFail: true,
+    });
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/npipe[\s\S]*compose\.yaml:\d+/);
+  });
+});
