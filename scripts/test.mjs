@@ -12,7 +12,14 @@ import { installDependencies } from './install.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Package to the file that shows that it is there. */
-const DEBIAN_PACKAGES = { 'busybox-static': '/bin/busybox' };
+const DEBIAN_PACKAGES = {
+  'busybox-static': '/bin/busybox',
+  debootstrap: '/usr/sbin/debootstrap',
+  'docker-registry': '/usr/bin/docker-registry',
+  skopeo: '/usr/bin/skopeo',
+  umoci: '/usr/bin/umoci',
+  zstd: '/usr/bin/zstd',
+};
 
 function installDebianPackages() {
   const missing = Object.keys(DEBIAN_PACKAGES).filter((name) => !existsSync(DEBIAN_PACKAGES[name]));

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { Socket } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 import { join } from 'node:path';
 import * as tls from 'node:tls';
 import { ComposeError } from '../errors.ts';
@@ -288,7 +288,7 @@ function isExempt(url: URL, list: string): boolean {
     .map((entry) => entry.trim().toLowerCase())
     .filter((entry) => entry !== '')
     .some((entry) => {
-      if (entry === '*' || entry === url.host) return true;
+      if (entry === '*' || entry === url.host || inNetwork(host, entry)) return true;
       const name = entry.replace(/^\*?\./, '');
       return host === name || host.endsWith(`.${name}`);
     });
@@ -303,6 +303,16 @@ export function isLoopback(name: string): boolean {
   return (
     name === 'localhost' || name.endsWith('.localhost') || name === '::1' || /^127(\.\d+){3}$/.test(name)
   );
+}
+
+/** Whether an address is in a network in CIDR form. */
+export function inNetwork(name: string, entry: string): boolean {
+  const [address, bits] = entry.split('/');
+  const family = isIP(name);
+  if (address === undefined || bits === undefined || family === 0 || isIP(address) !== family) return false;
+  const list = new BlockList();
+  list.addSubnet(address, Number(bits), family === 4 ? 'ipv4' : 'ipv6');
+  return list.check(name, family === 4 ? 'ipv4' : 'ipv6');
 }
 
 function proxyHeaders(proxy: URL): Record<string, string> {

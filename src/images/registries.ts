@@ -1,11 +1,10 @@
 // Which servers a name is fetched from: mirrors, insecure and blocked registries, from our own small file, from
 // registries.conf and from Docker's daemon.json.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { BlockList, isIP } from 'node:net';
 import { join } from 'node:path';
 import { ComposeError } from '../errors.ts';
 import { asArray, asDict, asObject, asString, type JsonObject } from '../state/decode.ts';
-import { isLoopback } from './http.ts';
+import { inNetwork, isLoopback } from './http.ts';
 import { DEFAULT_REGISTRY, type Reference } from './reference.ts';
 import { parseToml } from './toml.ts';
 
@@ -80,15 +79,6 @@ export function isInsecureHost(host: string, registries: Registries): boolean {
     isLoopback(name) ||
     registries.insecure.some((entry) => entry === host || entry === name || inNetwork(name, entry))
   );
-}
-
-function inNetwork(name: string, entry: string): boolean {
-  const [address, bits] = entry.split('/');
-  const family = isIP(name);
-  if (address === undefined || bits === undefined || family === 0 || isIP(address) !== family) return false;
-  const list = new BlockList();
-  list.addSubnet(address, Number(bits), family === 4 ? 'ipv4' : 'ipv6');
-  return list.check(name, family === 4 ? 'ipv4' : 'ipv6');
 }
 
 function endpoint(

@@ -2,28 +2,30 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadArchive } from '../../src/images/archive.ts';
 import { layerDirs, resolveImage, tagImage } from '../../src/images/image.ts';
 import { pullImage } from '../../src/images/pull.ts';
 import { pushImage } from '../../src/images/push.ts';
 import { saveArchive } from '../../src/images/save.ts';
 import { blobFile, chainIds, readImages, storeFiles } from '../../src/images/store.ts';
-import { eventually } from '../support/eventually.ts';
-import { freePort, isRoot, needing } from '../support/machine.ts';
+import {
+  hasProgram,
+  IMAGES,
+  type ImageSet,
+  imageSetNeeds,
+  openImageSet,
+  startRegistry,
+} from '../support/image-set.ts';
+import { isRoot, needing } from '../support/machine.ts';
 import { ROOT } from '../support/stack.ts';
 import { World } from './world.ts';
 
-function has(program: string): boolean {
-  return spawnSync('which', [program]).status === 0;
-}
-
 const needs = {
   root: isRoot,
-  'docker-registry': has('docker-registry'),
-  skopeo: has('skopeo'),
-  umoci: has('umoci'),
+  'docker-registry': hasProgram('docker-registry'),
+  skopeo: hasProgram('skopeo'),
+  umoci: hasProgram('umoci'),
 };
 
 function sh(script: string): string {
@@ -35,26 +37,9 @@ function sh(script: string): string {
   return stdout;
 }
 
-/** Debian's registry on a port of its own. */
-async function startRegistry(world: World): Promise<{ host: string; [Symbol.dispose](): void }> {
-  const port = await freePort();
-  const config = world.path('registry.yml');
-  writeFileSync(
-    config,
-    `version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: ${world.path('registry')}}\nhttp: {addr: 127.0.0.1:${port}}\n`,
-  );
-  const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
-  await eventually(
-    () =>
-      new Promise<void>((resolve, reject) => {
-        const socket = createConnection(port, '127.0.0.1', () => {
-          socket.destroy();
-          resolve();
-        });
-        socket.on('error', reject);
-      }),
-  );
-  return { host: `127.0.0.1:${port}`, [Symbol.dispose]: () => void child.kill() };
+async function registryIn(world: World): Promise<{ host: string; [Symbol.dispose](): void }> {
+  const { host, stop } = await startRegistry(world.path('registry'));
+  return { host, [Symbol.dispose]: stop };
 }
 
 /** An image of three layers made by umoci: owners, modes, links, capabilities, whiteouts, opaque directories. */
@@ -105,7 +90,7 @@ function tree(dir: string, path = '', found = new Map<string, Leaf>()): Map<stri
 describe.skipIf(Object.values(needs).includes(false))(needing('other tools', needs), () => {
   it('unpacks the same tree as umoci, and gives skopeo back what it got', async () => {
     await using world = new World();
-    using registry = await startRegistry(world);
+    using registry = await registryIn(world);
     const layout = makeImage(world);
     const name = `${registry.host}/team/image:v1`;
     sh(
@@ -113,9 +98,10 @@ describe.skipIf(Object.values(needs).includes(false))(needing('other tools', nee
     );
     const { image } = await pullImage(world.ctx, name);
     const resolved = await resolveImage(world.ctx, name);
-    mkdirSync(world.path('ours'));
-    sh(`unshare -m bash -c 'mount -t overlay overlay -o lowerdir=${resolved?.layers.join(':')} ${world.path('ours')} && tar -C ${world.path('ours')} --format=posix --xattrs --xattrs-include=* -cf ${world.path('ours.tar')} .'
-      mkdir ${world.path('copy')} && tar -C ${world.path('copy')} --xattrs --xattrs-include=* -xpf ${world.path('ours.tar')}`);
+    packMounted(world, resolved?.layers ?? []);
+    sh(
+      `mkdir ${world.path('copy')} && tar -C ${world.path('copy')} --xattrs --xattrs-include=* -xpf ${world.path('ours.tar')}`,
+    );
     expect(tree(world.path('copy'))).toEqual(tree(`${world.path('theirs')}/rootfs`));
     const copy = `${registry.host}/copy:v2`;
     await tagImage(world.ctx, name, copy);
@@ -155,7 +141,7 @@ describe.skipIf(Object.values(needs).includes(false))(needing('other tools', nee
 
   it('goes on after a pull that was killed at any moment', async () => {
     await using world = new World();
-    using registry = await startRegistry(world);
+    using registry = await registryIn(world);
     const layout = makeImage(world);
     sh(`dd if=/dev/urandom of=${world.path('bundle')}/rootfs/big bs=1M count=40 status=none; umoci repack --refresh-bundle --image ${layout}:v1 ${world.path('bundle')} 2>/dev/null
       skopeo copy -q --dest-tls-verify=false oci:${layout}:v1 docker://${registry.host}/big:1`);
@@ -179,6 +165,45 @@ describe.skipIf(Object.values(needs).includes(false))(needing('other tools', nee
     expect(readdirSync(storeFiles(world.ctx.layout).ingest)).toEqual([]);
     expect(image?.layers).toEqual(layerDirs(world.ctx, chainIds(diffIdsOf(world, image?.id ?? ''))));
   });
+});
+
+const PACK =
+  'tar --format=posix --pax-option=delete=atime,delete=ctime --xattrs --xattrs-include=* --sort=name --numeric-owner -cf';
+
+/** The layers as a container would see them, in `ours.tar`. */
+function packMounted(world: World, layers: readonly string[]): void {
+  const [top = '', ...below] = layers;
+  const mount =
+    below.length === 0 ? `mount --bind ${top}` : `mount -t overlay overlay -o lowerdir=${layers.join(':')}`;
+  mkdirSync(world.path('ours'), { recursive: true });
+  sh(`unshare -m bash -c 'cd ${world.dir}; ${mount} ours && cd ours && ${PACK} ../ours.tar .'`);
+}
+
+describe.skipIf(Object.values(imageSetNeeds).includes(false))(needing('real images', imageSetNeeds), () => {
+  let images: ImageSet;
+  beforeAll(async () => {
+    images = await openImageSet();
+  }, 900_000);
+  afterAll(() => images?.stop());
+
+  // One archive of each tree, so that owner, mode, time, links, content and extended attributes all count.
+  it.each(IMAGES)(
+    '%s is the tree that umoci unpacks',
+    async (name) => {
+      await using world = new World();
+      const [repository = ''] = name.split(':');
+      await pullImage(world.ctx, `${images.host}/${name}`);
+      packMounted(world, (await resolveImage(world.ctx, `${images.host}/${name}`))?.layers ?? []);
+      sh(`cd ${world.dir} && umoci unpack --image ${images.layout(repository)}:${name.split(':')[1]} theirs 2>/dev/null
+      cd theirs/rootfs && ${PACK} ../../theirs.tar .`);
+      const list = (archive: string): string =>
+        sh(`tar --full-time --numeric-owner -tvf ${world.path(archive)}`);
+      const { status } = spawnSync('cmp', [world.path('ours.tar'), world.path('theirs.tar')]);
+      if (status !== 0) expect(list('ours.tar').split('\n')).toEqual(list('theirs.tar').split('\n'));
+      expect(status).toBe(0);
+    },
+    300_000,
+  );
 });
 
 function diffIdsOf(world: World, id: string): string[] {
