@@ -1,4 +1,5 @@
-// Runs the tests and the lint and ends with one line, `N passed, M failed`; the lint counts as one.
+// Runs the tests, the lint and the tests of the runtime with sanitizers, and ends with one line, `N passed, M failed`; the
+// latter two count as one each.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'tscompose-ci-'));
 const report = join(scratch, 'report.json');
 
 function run(...argv) {
-  return spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit' }).status === 0;
+  const env = { TSCOMPOSE_FUZZ_SECONDS: '30', ...process.env };
+  return spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status === 0;
 }
 
 /** Counts of the report; a suite that broke before its tests ran counts as one failure. */
@@ -30,11 +32,13 @@ const tested = run(
   `--outputFile.json=${report}`,
 );
 const linted = run('scripts/lint.mjs');
+const sanitized = run('scripts/sanitize.mjs');
 const tests = counts();
 rmSync(scratch, { recursive: true, force: true });
 
 const broken = !tested && tests.failed === 0 ? 1 : 0;
-const passed = tests.passed + (linted ? 1 : 0);
-const failed = tests.failed + broken + (linted ? 0 : 1);
+const others = [linted, sanitized];
+const passed = tests.passed + others.filter(Boolean).length;
+const failed = tests.failed + broken + others.filter((good) => !good).length;
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

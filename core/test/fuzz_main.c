@@ -1,7 +1,9 @@
-/* Drives a fuzz target with mutations of its seeds: `fuzz_x [ROUNDS [SEED]]`, or with files. Same numbers, same run. */
+/* Drives a fuzz target with mutations of its seeds: `fuzz_x [ROUNDS [SEED]]`, same numbers, same run; ROUNDS may be a time, `60s`. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fuzz.h"
 
@@ -54,14 +56,21 @@ static void run(const uint8_t *bytes, size_t size) {
     free(exact);
 }
 
+static bool is_over(unsigned long done, unsigned long wanted, time_t until) {
+    return until == 0 ? done == wanted : done % 1024 == 0 && time(NULL) >= until;
+}
+
 int main(int argc, char *argv[]) {
     static uint8_t bytes[FUZZ_SIZE + 128];
-    unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
+    char *unit = NULL;
+    unsigned long wanted = argc > 1 ? strtoul(argv[1], &unit, 10) : 200000;
+    time_t until = unit && *unit == 's' ? time(NULL) + (time_t)wanted : 0;
     state = argc > 2 ? strtoull(argv[2], NULL, 10) * 2 + 1 : 0x9E3779B97F4A7C15u;
-    for (unsigned long i = 0; i < rounds; i++) {
+    unsigned long done = 0;
+    for (; !is_over(done, wanted, until); done++) {
         size_t size = fuzz_seed(pick(64), bytes);
         run(bytes, mutate(bytes, size));
     }
-    printf("%lu inputs\n", rounds);
+    printf("%lu inputs\n", done);
     return 0;
 }

@@ -81,13 +81,12 @@ const settings: Step[] = [
 /** Not every kernel has this one. */
 const label = step('LSM_LABEL', 'apparmor', 'none');
 
-const mountsOfHost = () => readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length;
+const mountsOfHost = () => readFileSync('/proc/self/mountinfo', 'utf8');
 
 describe.skipIf(!isRoot)('a step that fails (needs root)', () => {
   it.each(names.filter((name) => !passive.has(name)))('%s', async (name) => {
     const user = name === 'UID_MAP' || name === 'GID_MAP';
     const maps = [step('UID_MAP', '0 100000 65536'), step('GID_MAP', '0 100000 65536')];
-    const before = mountsOfHost();
     const container = new Container(['true'], {
       prepare: user ? maps : prepare,
       namespaces: PRIVATE | NEW.time | (user ? NEW.user : 0),
@@ -103,7 +102,7 @@ describe.skipIf(!isRoot)('a step that fails (needs root)', () => {
       expect(readdirSync(container.path('run')).sort()).toEqual(['lock', 'rootfs', 'status']);
       expect(readdirSync(container.path('run/rootfs'))).toEqual([]);
       expect(existsSync(group)).toBe(false);
-      expect(mountsOfHost()).toBe(before);
+      expect(mountsOfHost()).not.toContain(container.directory);
     } finally {
       await container.remove();
     }
