@@ -6,7 +6,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { errnoOf } from '../../core/index.ts';
 import { formatAddress, formatSubnet, requireSubnet } from '../../src/networks/address.ts';
 import { attach, detach, type Endpoint } from '../../src/networks/endpoint.ts';
-import { firewallState, firewallWarning } from '../../src/networks/firewall.ts';
+import {
+  type FirewallState,
+  firewallState,
+  firewallWarning,
+  rebuildFirewall,
+  removeFirewall,
+} from '../../src/networks/firewall.ts';
 import { lease, leaseAll, release } from '../../src/networks/leases.ts';
 import { dump, findLink, removeLink, route } from '../../src/networks/links.ts';
 import { NETLINK_NETFILTER } from '../../src/networks/netlink.ts';
@@ -54,7 +60,19 @@ describe.skipIf(isIsolated)('in a network namespace of its own', () => {
 const SILENCE = { patience: 400 };
 const containerId = (number: number): string => number.toString(16).padStart(64, '0');
 
-describe.runIf(isIsolated)('networks in the kernel', () => {
+/** What the kernel of this machine can do. */
+const firewall = isIsolated ? probeFirewall() : 'full';
+const withFirewall = it.skipIf(firewall !== 'full');
+
+function probeFirewall(): FirewallState {
+  const { ctx, dispose } = makeWorld();
+  const state = rebuildFirewall(ctx, [], []);
+  removeFirewall(ctx);
+  dispose();
+  return state;
+}
+
+describe.runIf(isIsolated)(`networks in the kernel (firewall: ${firewall})`, () => {
   let world: World;
   let agents: Agent[] = [];
 
@@ -168,7 +186,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     return { bound, removal: portRules(world.ctx, { ports: bound, target }) };
   }
 
-  it('makes a bridge with the gateway address, and finds it again', async () => {
+  withFirewall('makes a bridge with the gateway address, and finds it again', async () => {
     const network = await make('one');
     const bridge = findLink(world.ctx, network.bridge);
     expect(bridge).toMatchObject({ kind: 'bridge', up: true });
@@ -182,7 +200,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(firewallWarning(world.ctx)).toBeUndefined();
   });
 
-  it('makes bridge and table anew when somebody removed them', async () => {
+  withFirewall('makes bridge and table anew when somebody removed them', async () => {
     const network = await make('one');
     removeLink(world.ctx, network.bridge);
     world.ctx.core.netlink(NETLINK_NETFILTER, undefined, transaction([deleteTable(table())]));
@@ -299,7 +317,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     detach(world.ctx, inside.netns, 'eth1');
   });
 
-  it('connects containers of a network and keeps networks apart', async () => {
+  withFirewall('connects containers of a network and keeps networks apart', async () => {
     const [one, two] = [await make('one', { enableIpv6: true }), await make('two', { enableIpv6: true })];
     const [a, b, c] = [await container([one]), await container([one]), await container([two])];
     await a.agent.tcpServer(80, 'a');
@@ -309,7 +327,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(await c.agent.tcp(a.address6, 80, SILENCE)).toBe('no answer');
   });
 
-  it('masquerades outward, and lets nobody in', async () => {
+  withFirewall('masquerades outward, and lets nobody in', async () => {
     const machine = await outside();
     const network = await make('one', { enableIpv6: true });
     const inside = await container([network]);
@@ -356,7 +374,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(await inside.agent.tcp('192.0.2.2', 80)).toBe(`world to ${inside.address}`);
   });
 
-  it('gives an internal network no way out', async () => {
+  withFirewall('gives an internal network no way out', async () => {
     const machine = await outside();
     const network = await make('one', { internal: true });
     const [a, b] = [await container([network]), await container([network])];
@@ -381,31 +399,34 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(await host.tcp(a.address, 80)).toBe(`a to ${network.subnets[0]?.gateway}`);
   });
 
-  it('publishes ports to other machines, containers and this machine, until the batch that ends it', async () => {
-    const machine = await outside();
-    const [one, two] = [await make('one', { enableIpv6: true }), await make('two', { enableIpv6: true })];
-    const [web, other] = [await container([one]), await container([two])];
-    const host = await agent({ host: true });
-    await web.agent.tcpServer(80, 'web');
-    await web.agent.udpServer(53, 'dns');
-    const target = { ipv4: web.address, ipv6: web.address6, bridges: [one.bridge] };
-    const { bound, removal } = publish(
-      [
-        { protocol: 'tcp', published: 8080, target: 80 },
-        { protocol: 'udp', published: 8053, target: 53 },
-      ],
-      target,
-    );
-    expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
-    expect(await machine.tcp('2001:db8::1', 8080)).toBe('web to 2001:db8::2');
-    expect(await machine.udp('192.0.2.1', 8053)).toBe('dns to 192.0.2.2');
-    expect(await host.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.1');
-    expect(await other.agent.tcp('192.0.2.1', 8080)).toBe(`web to ${other.address}`);
-    for (const batch of removal) world.ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
-    drop(bound);
-    expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
-    for (const batch of removal) world.ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
-  });
+  withFirewall(
+    'publishes ports to other machines, containers and this machine, until the batch that ends it',
+    async () => {
+      const machine = await outside();
+      const [one, two] = [await make('one', { enableIpv6: true }), await make('two', { enableIpv6: true })];
+      const [web, other] = [await container([one]), await container([two])];
+      const host = await agent({ host: true });
+      await web.agent.tcpServer(80, 'web');
+      await web.agent.udpServer(53, 'dns');
+      const target = { ipv4: web.address, ipv6: web.address6, bridges: [one.bridge] };
+      const { bound, removal } = publish(
+        [
+          { protocol: 'tcp', published: 8080, target: 80 },
+          { protocol: 'udp', published: 8053, target: 53 },
+        ],
+        target,
+      );
+      expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
+      expect(await machine.tcp('2001:db8::1', 8080)).toBe('web to 2001:db8::2');
+      expect(await machine.udp('192.0.2.1', 8053)).toBe('dns to 192.0.2.2');
+      expect(await host.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.1');
+      expect(await other.agent.tcp('192.0.2.1', 8080)).toBe(`web to ${other.address}`);
+      for (const batch of removal) world.ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
+      drop(bound);
+      expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
+      for (const batch of removal) world.ctx.core.netlink(NETLINK_NETFILTER, undefined, batch);
+    },
+  );
 
   it.each(['1', '0'])(
     'lets a network reach its own published ports through the relay (bridge filter %s)',
@@ -429,7 +450,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     },
   );
 
-  it('publishes on one address of the machine only', async () => {
+  withFirewall('publishes on one address of the machine only', async () => {
     const machine = await outside();
     const web = await container([await make('one')]);
     await web.agent.tcpServer(80, 'web');
@@ -442,6 +463,44 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     );
   });
 
+  it.skipIf(firewall === 'full')(
+    'says once what the kernel lacks, and leaves ports to the relay',
+    async () => {
+      await make('one');
+      expect(firewallState(world.ctx)).toBe(firewall);
+      expect(firewallWarning(world.ctx)).toMatch(/published ports are relayed/);
+      const { bound } = publish([{ protocol: 'tcp', published: 8080, target: 80 }], { ipv4: '10.160.0.9' });
+      const host = await agent({ host: true });
+      const relay = createServer((socket) => socket.end('relay'));
+      await new Promise<void>((done) => relay.listen({ fd: bound[0]?.fd }, done));
+      expect(await host.tcp('127.0.0.1', 8080)).toBe('relay');
+      held.length = 0;
+      await new Promise((done) => relay.close(done));
+    },
+  );
+
+  withFirewall('forgets connections of a port that leads elsewhere', async () => {
+    const machine = await outside();
+    const network = await make('one');
+    const [before, now] = [await container([network]), await container([network])];
+    await before.agent.udpServer(53, 'before');
+    await now.agent.udpServer(53, 'now');
+    const wanted: PortWanted[] = [{ protocol: 'udp', published: 8053, target: 53 }];
+    const first = publish(wanted, { ipv4: before.address });
+    await machine.udp('192.0.2.1', 8053);
+    const tracked = () =>
+      readFileSync('/proc/net/nf_conntrack', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('dport=8053'));
+    expect(tracked()).toHaveLength(1);
+    drop(first.bound);
+    publish(wanted, { ipv4: now.address });
+    expect(tracked()).toEqual([]);
+    expect(await machine.udp('192.0.2.1', 8053)).toBe('now to 192.0.2.2');
+    dropPortRules(world.ctx, { ports: held, target: { ipv4: now.address } });
+    expect(tracked()).toEqual([]);
+  });
+
   it('leaves loopback addresses to the relay', async () => {
     const network = await make('one');
     const { removal } = publish([{ protocol: 'tcp', hostIp: '127.0.0.1', published: 8080, target: 80 }], {
@@ -451,7 +510,7 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(network.leases).toEqual({});
   });
 
-  it('replaces what a container left that held the same port', async () => {
+  withFirewall('replaces what a container left that held the same port', async () => {
     const machine = await outside();
     const web = await container([await make('one')]);
     await web.agent.tcpServer(80, 'web');
@@ -466,20 +525,23 @@ describe.runIf(isIsolated)('networks in the kernel', () => {
     expect(await machine.tcp('192.0.2.1', 8081)).toBe('web to 192.0.2.2');
   });
 
-  it('takes back the rules of a lost container, but not those of the one that has the port now', async () => {
-    const machine = await outside();
-    const web = await container([await make('one')]);
-    await web.agent.tcpServer(80, 'web');
-    const { bound } = publish([{ protocol: 'tcp', published: 8080, target: 80 }], { ipv4: web.address });
-    dropPortRules(world.ctx, { ports: bound, target: { ipv4: '10.160.0.77' } });
-    expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
-    dropPortRules(world.ctx, { ports: bound, target: { ipv4: web.address } });
-    dropPortRules(world.ctx, { ports: bound, target: { ipv4: web.address } });
-    drop(bound);
-    expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
-  });
+  withFirewall(
+    'takes back the rules of a lost container, but not those of the one that has the port now',
+    async () => {
+      const machine = await outside();
+      const web = await container([await make('one')]);
+      await web.agent.tcpServer(80, 'web');
+      const { bound } = publish([{ protocol: 'tcp', published: 8080, target: 80 }], { ipv4: web.address });
+      dropPortRules(world.ctx, { ports: bound, target: { ipv4: '10.160.0.77' } });
+      expect(await machine.tcp('192.0.2.1', 8080)).toBe('web to 192.0.2.2');
+      dropPortRules(world.ctx, { ports: bound, target: { ipv4: web.address } });
+      dropPortRules(world.ctx, { ports: bound, target: { ipv4: web.address } });
+      drop(bound);
+      expect(await machine.tcp('192.0.2.1', 8080)).toBe('ECONNREFUSED');
+    },
+  );
 
-  it('rebuilds the table from the containers that run', async () => {
+  withFirewall('rebuilds the table from the containers that run', async () => {
     const machine = await outside();
     const web = await container([await make('one')]);
     await web.agent.tcpServer(80, 'web');
