@@ -77,6 +77,9 @@ int tsc_terminal(struct tsc_launch *launch, const struct tsc_step *step, struct 
     /* By descriptor: no path that the container controls leads to the slave. */
     tsc_auto_fd int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     int error = slave < 0 ? -errno : 0;
+    /* The terminal belongs to the user; only the rights of before may mount it. */
+    if (error == 0 && launch->mode == TSC_MODE_FIRST && launch->identity.known)
+        error = tsc_capabilities_raise(reterr);
     if (error == 0 && launch->mode == TSC_MODE_FIRST)
         error = bind_console(launch, master);
     if (error == 0)

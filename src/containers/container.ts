@@ -143,7 +143,8 @@ function spawnShim(ctx: Context, record: ContainerRecord, options: Spawn): numbe
   for (const { protocol, fd, address, port } of options.relays ?? []) {
     argv.push('--relay', `${protocol},${fds.push(fd) - 1},${address},${port}`);
   }
-  return ctx.core.spawn(ctx.core.shimPath, argv, {}, fds);
+  const fault = process.env.TSCOMPOSE_FAIL_STEP;
+  return ctx.core.spawn(ctx.core.shimPath, argv, fault ? { TSCOMPOSE_FAIL_STEP: fault } : {}, fds);
 }
 
 interface Started {

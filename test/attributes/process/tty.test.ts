@@ -15,4 +15,12 @@ describe.skipIf(isImpossible)(titled('tty'), () => {
       expect.stringMatching(/^c/),
     ]);
   });
+  test('belongs to the user', async () => {
+    const { lines } = await inside(
+      `tty: true
+user: www`,
+      'stat -c %u $(tty); echo again >/dev/tty',
+    );
+    expect(lines).toEqual([expect.stringMatching(/^33/), expect.stringMatching(/^again/)]);
+  });
 });
