@@ -2,6 +2,7 @@
 import { existsSync, constants as fileConstants } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorMap } from 'node:util';
 import { ComposeError, InternalError } from '../src/errors.ts';
@@ -408,9 +409,7 @@ function lazyLibrary(): Native {
 
 function loadLibrary(): NativeLibrary {
   const path = corePath('libtscore.so');
-  // koffi is untyped here on purpose: its declarations would be checked, and loaded, with every command.
-  const koffi = createRequire(import.meta.url)('koffi') as { load(path: string): NativeLibrary };
-  const library = koffi.load(path);
+  const library = loadKoffi().load(path);
   const version = library.func(PROTOTYPES.abi_version)();
   if (version !== ABI_VERSION) {
     throw new ComposeError(
@@ -426,6 +425,39 @@ function loadLibrary(): NativeLibrary {
 
 // From core/index.ts in a checkout, or from a bundle in dist/ or one directory below it.
 const CORE_DIRECTORIES = ['./build/', './core/', '../core/'];
+
+// koffi is untyped here on purpose: its declarations would be checked, and loaded, with every command.
+interface Koffi {
+  load(path: string): NativeLibrary;
+}
+
+/**
+ * Its native part is taken directly from where npm puts it: koffi's own scripts, which look for it in many more places,
+ * take three times as long. They are asked when it is not there, as on musl.
+ */
+function loadKoffi(): Koffi {
+  const { platform, arch } = process;
+  const place = `node_modules/@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`;
+  for (let directory = fileURLToPath(new URL('.', import.meta.url)); ; directory = dirname(directory)) {
+    const path = join(directory, place);
+    if (existsSync(path)) {
+      const native = tryNative(path);
+      if (native !== undefined) return native;
+    }
+    if (directory === dirname(directory)) break;
+  }
+  return createRequire(import.meta.url)('koffi') as Koffi;
+}
+
+function tryNative(path: string): Koffi | undefined {
+  const target = { exports: {} as Partial<Koffi> };
+  try {
+    process.dlopen(target, path);
+  } catch {
+    return undefined;
+  }
+  return typeof target.exports.load === 'function' ? (target.exports as Koffi) : undefined;
+}
 
 function corePath(file: string): string {
   const override = process.env.TSCOMPOSE_CORE_DIR;

@@ -92,7 +92,17 @@ async function toFunction(name, text) {
     minifySyntax: true,
     supported: { 'dynamic-import': false },
   });
-  return `${JSON.stringify(`./${name}`)}(exports,require,module,__url){${inAscii(code)}}`;
+  return `${JSON.stringify(`./${name}`)}(exports,require,module,__url){${inAscii(late(code))}}`;
+}
+
+/** Modules that every start of Node loads anyway are as well asked for directly. */
+const ALWAYS_LOADED = new Set(['node:fs', 'node:path', 'node:os', 'node:url', 'node:util', 'node:events']);
+
+/** Named imports of Node's modules become those of a module that is loaded at its first use. */
+function late(code) {
+  return code.replace(/(import_\w+)=require\("(node:[\w/]+)"\)/g, (text, variable, name) =>
+    ALWAYS_LOADED.has(name) ? text : `${variable}=require.late("${name}")`,
+  );
 }
 
 /** The launcher reads one byte a character. esbuild escapes strings, but not regular expressions. */

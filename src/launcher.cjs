@@ -73,6 +73,16 @@ function load(name) {
   return target.exports;
 }
 
+// What chunks import of Node itself and few commands use: loaded when one of its names is first asked for.
+load.late = (name) => {
+  let exports;
+  const get = (_, key) => {
+    exports ??= require(name);
+    return exports[key];
+  };
+  return new Proxy({}, { get });
+};
+
 let saved = cachedData !== undefined && !script.cachedDataRejected;
 function save() {
   if (saved) return;

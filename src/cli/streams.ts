@@ -28,11 +28,15 @@ function waitAWhile(): void {
 const DESCRIPTORS = { stdin: 0, stdout: 1, stderr: 2 } as const;
 export type StandardStream = keyof typeof DESCRIPTORS;
 
+/** Major number of /dev/null and its kin. */
+const MEMORY_DEVICES = 1;
+
 /** Whether it is a terminal. Only a character device is worth asking Node, which loads sockets to answer. */
 export function isTerminal(stream: StandardStream): boolean {
   const fd = DESCRIPTORS[stream];
   try {
-    return fstatSync(fd).isCharacterDevice() && isatty(fd);
+    const file = fstatSync(fd);
+    return file.isCharacterDevice() && file.rdev >> 8 !== MEMORY_DEVICES && isatty(fd);
   } catch {
     return false; // the descriptor is closed
   }

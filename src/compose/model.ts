@@ -1,5 +1,5 @@
 // Defaults of a model and checks that need no other part of it.
-import { isIP } from 'node:net';
+import { familyOf } from './address.ts';
 import type { Path, Report } from './report.ts';
 import { alsoJobs, compile, type Rules, under } from './rules.ts';
 import { flag, get, keyPositionOf, type MapNode, type Node, text, textOf } from './tree.ts';
@@ -72,7 +72,7 @@ const countOrIds: Check = (node, path, report) => {
 const hostAddress: Check = (node, path, report) => {
   const address = get(node, 'host_ip');
   const ip = textOf(address);
-  if (ip === undefined || isIP(ip) !== 0) return;
+  if (ip === undefined || familyOf(ip) !== 0) return;
   report.error('invalid-value', `${path.join('.')}: invalid ip address "${ip}"`, {
     node: address,
     path: [...path],

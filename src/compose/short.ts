@@ -1,6 +1,6 @@
 // The short syntax of ports, volumes and devices.
-import { isIP } from 'node:net';
 import { posix } from 'node:path';
+import { familyOf } from './address.ts';
 import { flag, map, mapOf, type Node, scalar, text } from './tree.ts';
 
 /** What came of a short form: its long forms, or what is wrong with it. */
@@ -72,9 +72,9 @@ function publishedPort(host: Range | undefined, index: number, count: number): s
 function hostAddress(address: string): string | undefined {
   if (address === '') return '';
   const bare = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : undefined;
-  if (bare !== undefined) return isIP(bare) !== 0 && !bare.includes('%') ? bare : undefined;
+  if (bare !== undefined) return familyOf(bare) !== 0 && !bare.includes('%') ? bare : undefined;
   // Without brackets only IPv4 can be told from the ports.
-  return isIP(address) === 4 ? address : undefined;
+  return familyOf(address) === 4 ? address : undefined;
 }
 
 function portRange(ports: string): Range | undefined {

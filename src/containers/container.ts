@@ -227,7 +227,13 @@ function shimEnded(ctx: Context, record: ContainerRecord): ComposeError {
 export function listContainers(ctx: Context): readonly ContainerRecord[] {
   const ids = readDirectory(containersDir(ctx.layout));
   const records = ids.flatMap((id) => readContainer(ctx, id) ?? []);
-  return records.sort((a, b) => a.created.localeCompare(b.created) || a.name.localeCompare(b.name));
+  return records.sort((a, b) => ascending(a.created, b.created) || ascending(a.name, b.name));
+}
+
+// Collation by language would take longer to load than everything else here.
+function ascending(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /** The record of a container, undefined when there is none. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Context } from '../state/context.ts';
 import { asArray, asBoolean, asNumber, asObject, asString, type JsonObject } from '../state/decode.ts';
 import { containerFiles } from '../state/layout.ts';
-import { readRecord } from '../state/record.ts';
+import { readRecord, readTextIfPresent } from '../state/record.ts';
 import type { ContainerRecord } from './record.ts';
 
 /** What the shim writes (shim.h), and `lost`: its shim died without a last word. */
@@ -64,10 +64,20 @@ export function readStatus(ctx: Context, id: string): Status {
   const files = containerFiles(ctx.layout, id);
   const status = readRecord(files.status, decodeStatus);
   if (status === undefined) return withoutStatusFile(id, existsSync(files.launched));
-  if (isFinal(status) || ctx.core.lockIsHeld(files.lock)) return status;
+  if (isFinal(status) || isShimThere(status) || ctx.core.lockIsHeld(files.lock)) return status;
   // The shim may have written its last word and gone between the two looks.
   const again = readRecord(files.status, decodeStatus) ?? status;
   return isFinal(again) ? again : abandoned(again);
+}
+
+// The lock is the truth, but asking for it takes the native library; a pid with its start time is never somebody else's.
+function isShimThere({ shim, shimStart }: Status): boolean {
+  if (shim === 0) return false;
+  const stat = readTextIfPresent(`/proc/${shim}/stat`);
+  if (stat === undefined) return false;
+  // After the name, which may hold anything: state is field 3, the start time field 22.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] !== 'Z' && Number(fields[19]) === shimStart;
 }
 
 /** The word that `ps` shows. */
