@@ -112,9 +112,10 @@ async function send(
     return transfer(request, secure ? https.request(url, settings) : http.request(url, settings), options);
   if (secure) {
     const socket = await tunnel(proxy, url, signal);
+    // with any agent, also `false`, the connection would be made by that one
+    const { agent: _, ...rest } = settings;
     const direct = {
-      ...settings,
-      agent: false as const,
+      ...rest,
       createConnection: () => tls.connect({ socket, servername: nameOf(url), ...tlsOptions(url.host) }),
     };
     return transfer(request, https.request(url, direct), options);
@@ -276,7 +277,7 @@ function proxyFor(url: URL, environment: HttpOptions['environment']): URL | unde
   const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const { ALL_PROXY, all_proxy } = environment;
   const proxy = environment[name.toLowerCase()] || environment[name] || all_proxy || ALL_PROXY;
-  if (!proxy || isExempt(url, environment.no_proxy ?? environment.NO_PROXY ?? '')) return undefined;
+  if (!proxy || isExempt(url, environment.no_proxy || environment.NO_PROXY || '')) return undefined;
   return new URL(/^[a-z0-9]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`);
 }
 

@@ -271,11 +271,11 @@ async function bodyOf(request: http.IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** A CA of its own and a certificate for 127.0.0.1, in `dir`; false when openssl is missing. */
+/** A CA of its own and a certificate for 127.0.0.1 and registry.test, in `dir`; false when openssl is missing. */
 export function makeCertificates(dir: string): boolean {
   const script = `cd "$0" &&
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.crt &&
     openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout server.key -out server.csr &&
-    printf 'subjectAltName=IP:127.0.0.1' > ext && openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out server.crt`;
+    printf 'subjectAltName=IP:127.0.0.1,DNS:registry.test' > ext && openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out server.crt`;
   return spawnSync('sh', ['-c', script, dir], { stdio: 'ignore' }).status === 0;
 }
