@@ -4,6 +4,19 @@
 import { createHash } from 'node:crypto';
 import type { Layout } from '../state/layout.ts';
 import { addressBytes, parseAddress } from './address.ts';
+import {
+  compare,
+  conntrack,
+  destinationNat,
+  fibDestinationType,
+  load,
+  lookup,
+  mask,
+  masquerade,
+  meta,
+  payload,
+  verdict,
+} from './expressions.ts';
 import { be16, concat, type Message, text, u8, u32 } from './netlink.ts';
 import {
   addChain,
@@ -11,25 +24,14 @@ import {
   addRule,
   addSet,
   addTable,
-  compare,
   concatenated,
-  conntrack,
   DATATYPE,
   deleteElements,
-  destinationNat,
   type Element,
   FAMILY,
-  fibDestinationType,
-  load,
-  lookup,
-  mask,
-  masquerade,
-  meta,
   PRIORITY,
-  payload,
   type SetOptions,
   transaction,
-  verdict,
 } from './nftables.ts';
 import { flagOption, hasBridge, type NetworkRecord, OPTION } from './record.ts';
 

@@ -6,6 +6,17 @@ import { errnoOf } from '../../core/index.ts';
 import type { Context } from '../state/context.ts';
 import { type Address, addressBytes, bitsOf, parseAddress } from './address.ts';
 import { ensureInterface } from './bridge.ts';
+import {
+  compare,
+  destinationNat,
+  lookup,
+  masquerade,
+  meta,
+  nextNumber,
+  payload,
+  reject,
+  verdict,
+} from './expressions.ts';
 import { firewallState, isMissingFeature } from './firewall.ts';
 import { removeNames } from './hosts.ts';
 import { isShared, type Lease, sharedKey } from './ipam.ts';
@@ -18,22 +29,13 @@ import {
   addRule,
   addSet,
   addTable,
-  compare,
   concatenated,
   DATATYPE,
   deleteElements,
   deleteTable,
-  destinationNat,
   type Element,
-  lookup,
-  masquerade,
-  meta,
-  nextNumber,
   PRIORITY,
-  payload,
-  reject,
   transaction,
-  verdict,
 } from './nftables.ts';
 import { hasBridge, listNetworks, type NetworkRecord } from './record.ts';
 import { deleteAddress } from './routes.ts';

@@ -2,6 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { parseAddress, requireSubnet } from '../../src/networks/address.ts';
 import {
+  compare,
+  destinationNat,
+  lookup,
+  mask,
+  masquerade,
+  meta,
+  payload,
+  verdict,
+} from '../../src/networks/expressions.ts';
+import {
   attribute,
   batch,
   listAttributes,
@@ -16,18 +26,10 @@ import {
   addElements,
   addRule,
   addSet,
-  compare,
   concatenated,
   DATATYPE,
   deleteElements,
-  destinationNat,
-  lookup,
-  mask,
-  masquerade,
-  meta,
-  payload,
   transaction,
-  verdict,
 } from '../../src/networks/nftables.ts';
 import {
   addAddress,
