@@ -296,6 +296,7 @@ export async function killLeft(ctx: Context, record: ContainerRecord): Promise<v
   const status = readStatus(ctx, record.id);
   if (status.state !== 'lost') return;
   if (status.pid > 0) signalIfAlive(ctx, status.pid, status.pidStart);
+  record.cgroups.forEach(thaw);
   for (let round = 0; round < KILL_ROUNDS; round++) {
     const left = record.cgroups.flatMap(processesOf);
     if (left.length === 0) return;
@@ -304,9 +305,24 @@ export async function killLeft(ctx: Context, record: ContainerRecord): Promise<v
   }
 }
 
+// What is frozen does not even die.
+function thaw(cgroup: string): void {
+  const own = readDirectory(cgroup);
+  if (own.includes('freezer.state')) writeFileSync(`${cgroup}/freezer.state`, 'THAWED');
+  if (own.includes('cgroup.freeze')) writeFileSync(`${cgroup}/cgroup.freeze`, '0');
+}
+
+// A container may have made groups of its own below.
 function processesOf(cgroup: string): number[] {
+  const names = readDirectory(cgroup);
+  if (!names.includes('cgroup.procs')) return [];
+  const below = names.filter((name) => !name.includes('.')).map((name) => `${cgroup}/${name}`);
+  return [...processIds(`${cgroup}/cgroup.procs`), ...below.flatMap(processesOf)];
+}
+
+function processIds(file: string): number[] {
   try {
-    return readFileSync(`${cgroup}/cgroup.procs`, 'utf8').split('\n').filter(Boolean).map(Number);
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean).map(Number);
   } catch {
     return [];
   }
