@@ -247,7 +247,7 @@ async function mountsOf(session: Session, image: Image, wish: Assembly): Promise
       anonymous.set(target, anonymousVolume(session, target, inherits));
   }
   const images = await mountedImages(session, service);
-  return resolveMounts(service, {
+  const resolved = resolveMounts(service, {
     imageVolumes,
     volume: ({ key, target }) => {
       const name = key === undefined ? anonymous.get(target) : (project.volumes[key]?.name ?? key);
@@ -261,6 +261,21 @@ async function mountsOf(session: Session, image: Image, wish: Assembly): Promise
     inherited,
     position: (index) => project.positionOf(`services.${serviceName}.volumes[${index}]`),
   });
+  const taken = new Set(resolved.map(({ target }) => target));
+  const own = session.snapshot(image).mounts.filter((path) => !taken.has(path));
+  return [...own.map(boundHere), ...resolved];
+}
+
+// What else the machine has mounted there comes on its own.
+function boundHere(path: string): ResolvedMount {
+  return {
+    type: 'bind',
+    source: path,
+    target: path,
+    readOnly: true,
+    createSource: false,
+    recursive: 'disabled',
+  };
 }
 
 // Anonymous volumes go from a container to the one that replaces it.

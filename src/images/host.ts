@@ -1,5 +1,5 @@
 // `image: host`: the machine's own root file system as an image, without its secrets and its scratch files.
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Context } from '../state/context.ts';
 import type { Image } from './image.ts';
 import { hostPlatform } from './platform.ts';
@@ -112,6 +112,54 @@ function directoryImage(name: string, directory: string, command: readonly strin
 export function hostMasks(ctx: Context): string[] {
   const { stateDir, runDir } = ctx.layout;
   return [...SECRETS, ...hostKeys(), stateDir, runDir].filter(exists).filter((path) => !isBelowEmptied(path));
+}
+
+/** Directories of this machine that are mounts of their own: an overlay of its root shows them empty. */
+export function hostMounts(ctx: Context): string[] {
+  const { stateDir, runDir } = ctx.layout;
+  const hidden = [...SECRETS, ...EMPTIED.map(({ path }) => path), stateDir, runDir];
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  const isDirectory = (path: string): boolean =>
+    statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return mountsToShow(mounts, { filesystems: readFileSync('/proc/filesystems', 'utf8'), hidden }).filter(
+    isDirectory,
+  );
+}
+
+/** File systems without a device that have files of their own all the same. */
+const REAL = ['overlay', 'zfs', 'virtiofs', '9p', 'nfs', 'nfs4', 'cifs', 'btrfs', 'bcachefs'];
+
+/**
+ * Those of a mountinfo that hold files of the machine, parents first. What has something hidden below stays away as a
+ * whole, because a mount on top would show it again.
+ */
+export function mountsToShow(
+  mountinfo: string,
+  { filesystems, hidden }: { readonly filesystems: string; readonly hidden: readonly string[] },
+): string[] {
+  const pseudo = new Set([...filesystems.matchAll(/^nodev\s+(\S+)/gm)].map(([, type]) => type));
+  for (const type of REAL) pseudo.delete(type);
+  const isBelow = (path: string, directory: string): boolean => `${path}/`.startsWith(`${directory}/`);
+  const shown = mountinfo.split('\n').flatMap((line) => {
+    const [place = '', source = ''] = line.split(' - ');
+    const path = unescapeMount(place.split(' ')[4] ?? '');
+    const type = source.split(' ')[0] ?? '';
+    const isShown =
+      path.startsWith('/') &&
+      path !== '/' &&
+      !pseudo.has(type) &&
+      !/^\/(?:proc|sys|dev)(?:\/|$)/.test(path) &&
+      !hidden.some((other) => isBelow(path, other) || isBelow(other, path));
+    return isShown ? [path] : [];
+  });
+  return [...new Set(shown)].sort();
+}
+
+// Blanks, tabs, newlines and backslashes are written in octal.
+function unescapeMount(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }
 
 /** A layer that empties the scratch directories and the homes, which then are the container's own. */

@@ -4,7 +4,7 @@ import { LAYER_FLAGS } from '../../core/index.ts';
 import type { Context } from '../state/context.ts';
 import { containersDir } from '../state/layout.ts';
 import { makePrivateDirectory } from '../state/record.ts';
-import { emptiedLayer, HOST_IMAGE, hostMasks } from './host.ts';
+import { emptiedLayer, HOST_IMAGE, hostMasks, hostMounts } from './host.ts';
 import type { Image } from './image.ts';
 
 export interface Snapshot {
@@ -12,6 +12,8 @@ export interface Snapshot {
   readonly lower: readonly string[];
   /** Paths in the container that must be hidden. */
   readonly masks: readonly string[];
+  /** Directories of this machine to be bound to the same place, read-only. */
+  readonly mounts: readonly string[];
   /** Options of the overlay mount beyond its directories. */
   readonly overlayOptions: readonly string[];
   /** Makes a container's new upper directory fit the image; once, before its first start. */
@@ -27,6 +29,7 @@ export function snapshotOf(ctx: Context, image: Image): Snapshot {
   return {
     lower: image.layers,
     masks: isHost ? hostMasks(ctx) : [],
+    mounts: isHost ? hostMounts(ctx) : [],
     overlayOptions: process.getuid?.() === 0 ? (isHost ? FIXED_NAMES : []) : ['userxattr'],
     prepare: (upper) => prepareUpper(ctx, image, upper),
   };

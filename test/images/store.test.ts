@@ -20,6 +20,7 @@ import { authorImage } from '../../src/images/author.ts';
 import { checkStore, diskUsage } from '../../src/images/check.ts';
 import { pruneImages, removeImage } from '../../src/images/collect.ts';
 import { describeImage, historyOf } from '../../src/images/describe.ts';
+import { mountsToShow } from '../../src/images/host.ts';
 import { listImages, resolveImage, tagImage } from '../../src/images/image.ts';
 import { importImage } from '../../src/images/import.ts';
 import { mayBeTorn } from '../../src/images/ingest.ts';
@@ -462,6 +463,30 @@ describe.skipIf(!isRoot)(needing('the machine as an image', { root: isRoot }), (
     const script = `mount -t overlay overlay -o lowerdir=/,upperdir=${upper},workdir=${world.path('work')} ${world.path('merged')} && cd ${world.path('merged')} && ls -A tmp var/tmp root home && touch tmp/x root/y && stat -c %a tmp root`;
     const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8' });
     expect(stdout.replace(/\s+/g, ' ')).toBe('home: root: tmp: var/tmp: 1777 700 ');
+  });
+
+  it('shows what is mounted apart, but for kernel interfaces and what hides something', () => {
+    const line = (path: string, type: string): string => `30 1 8:1 / ${path} rw - ${type} /dev/x rw\n`;
+    const mountinfo = [
+      ['/', 'ext4'],
+      ['/usr/local', 'xfs'],
+      ['/usr', 'ext4'],
+      ['/srv/a\\040b', 'nfs4'],
+      ['/proc', 'proc'],
+      ['/dev/shm', 'tmpfs'],
+      ['/mnt', 'tmpfs'],
+      ['/var', 'ext4'],
+      ['/var/lib/docker', 'ext4'],
+      ['/home', 'ext4'],
+      ['/state/images', 'ext4'],
+    ].map(([path = '', type = '']) => line(path, type));
+    const hidden = ['/var/lib/docker', '/home', '/state'];
+    const filesystems = 'nodev\tproc\nnodev\ttmpfs\nnodev\tnfs4\n\text4\n\txfs\n';
+    expect(mountsToShow(mountinfo.join(''), { filesystems, hidden })).toEqual([
+      '/srv/a b',
+      '/usr',
+      '/usr/local',
+    ]);
   });
 
   it('takes a directory as an image', async () => {
