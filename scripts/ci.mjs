@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -15,13 +15,19 @@ function run(...argv) {
   return spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status === 0;
 }
 
-/** Counts of the report; a suite that broke before its tests ran counts as one failure. */
-function counts() {
+/** What the report says; a suite that broke before its tests ran counts as one failure. */
+function readReport() {
   try {
-    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
-    return { passed: numPassedTests, failed: Math.max(numFailedTests, numFailedTestSuites > 0 ? 1 : 0) };
+    const { numPassedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+    const failures = testResults.flatMap(({ name, status, assertionResults }) => {
+      const failed = assertionResults.filter((test) => test.status === 'failed');
+      const file = relative(root, name);
+      if (failed.length > 0) return failed.map(({ fullName }) => `${file}: ${fullName}`);
+      return status === 'failed' ? [`${file}: cannot be run`] : [];
+    });
+    return { passed: numPassedTests, skipped: numPendingTests, failures };
   } catch {
-    return { passed: 0, failed: 0 };
+    return { passed: 0, skipped: 0, failures: [] };
   }
 }
 
@@ -33,12 +39,13 @@ const tested = run(
 );
 const linted = run('scripts/lint.mjs');
 const sanitized = run('scripts/sanitize.mjs');
-const tests = counts();
+const { passed, skipped, failures } = readReport();
 rmSync(scratch, { recursive: true, force: true });
 
-const broken = !tested && tests.failed === 0 ? 1 : 0;
-const others = [linted, sanitized];
-const passed = tests.passed + others.filter(Boolean).length;
-const failed = tests.failed + broken + others.filter((good) => !good).length;
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+// What failed outside of all tests: the build, or what the whole suite left on the machine.
+if (!tested && failures.length === 0) failures.push('npm test: see above');
+if (!linted) failures.push('lint: see above');
+for (const failure of failures) console.log(`FAILED ${failure}`);
+const good = passed + (linted ? 1 : 0);
+console.log(`${good} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exitCode = failures.length === 0 ? 0 : 1;

@@ -1,17 +1,28 @@
-// Fails when the whole suite left something on the machine. Only for `npm test`: on a machine where others run
-// containers at the same time, what they start would be taken for a leftover.
+// A temporary directory for the whole run, and the search for what the run left on the machine.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { eventually } from './eventually.ts';
-import { newTraces, traces } from './leftovers.ts';
+import { newTraces, othersRun, traces } from './leftovers.ts';
 
 /** What ends by itself has this long to do so. */
-const SETTLING_MS = 15_000;
+const SETTLING_MS = 30_000;
 
-export default function setup(): (() => Promise<void>) | undefined {
-  if (!process.env.TSCOMPOSE_TEST_LEFTOVERS) return undefined;
-  const before = traces();
-  return () =>
-    eventually(() => {
-      const left = newTraces(before);
-      if (left.length > 0) throw new Error(`the tests left on this machine:\n  ${left.join('\n  ')}`);
-    }, SETTLING_MS);
+export default function setup(): () => Promise<void> {
+  // Paths of sockets are short, so that this one has to be.
+  const scratch = mkdtempSync(join(tmpdir(), 'tsc'));
+  process.env.TMPDIR = scratch;
+  const before = traces(scratch);
+  let isDisturbed = othersRun(scratch);
+  return async () => {
+    if (process.env.TSCOMPOSE_TEST_LEFTOVERS) {
+      isDisturbed ||= othersRun(scratch);
+      await eventually(() => {
+        const left = newTraces(before, scratch).filter((trace) => !isDisturbed || trace.includes(scratch));
+        if (left.length > 0) throw new Error(`the tests left on this machine:\n  ${left.join('\n  ')}`);
+      }, SETTLING_MS);
+    }
+    for (const name of readdirSync(scratch)) rmSync(join(scratch, name), { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
+  };
 }

@@ -1,43 +1,55 @@
 // What containers leave on a machine: processes, mounts, interfaces, firewall tables, control groups, files.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCore } from '../../core/index.ts';
 import { isRoot } from './machine.ts';
-import { PREFIX, ROOT } from './stack.ts';
+import { ROOT } from './stack.ts';
 
 /** One line per thing, for example `mount /run/…`. */
 export type Traces = ReadonlySet<string>;
 
-/** Everything on this machine that a container of ours might have left. */
-export function traces(): Traces {
+/** Everything on this machine that a container of ours might have left; `scratch` is the run's temporary directory. */
+export function traces(scratch: string): Traces {
   return new Set([
     ...processes(),
-    ...mounts(),
+    ...mounts(scratch),
     ...interfaces(),
     ...firewall(),
     ...controlGroups(),
-    ...files(),
+    ...files(scratch),
   ]);
 }
 
 /** What is there now and was not before. */
-export function newTraces(before: Traces): readonly string[] {
-  return [...traces()].filter((trace) => !before.has(trace)).sort();
+export function newTraces(before: Traces, scratch: string): readonly string[] {
+  return [...traces(scratch)].filter((trace) => !before.has(trace)).sort();
+}
+
+/**
+ * Whether containers that this run did not start are on the machine. What carries no path cannot be told apart then,
+ * interfaces and control groups for example.
+ */
+export function othersRun(scratch: string): boolean {
+  return processes().some((line) => line.includes('tscompose-shim') && !line.includes(scratch));
 }
 
 function processes(): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map((pid) => ({ pid, name: read(`/proc/${pid}/comm`).trim(), groups: read(`/proc/${pid}/cgroup`) }))
+    .map((pid) => ({
+      pid,
+      name: read(`/proc/${pid}/comm`).trim(),
+      groups: read(`/proc/${pid}/cgroup`),
+      words: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' '),
+    }))
     .filter(({ name, groups }) => name.startsWith('tscompose') || groups.includes('/tscompose/'))
-    .map(({ pid, name }) => `process ${pid} ${name}`);
+    .map(({ pid, name, words }) => `process ${pid} ${name} ${words}`.trim());
 }
 
-function mounts(): string[] {
+function mounts(scratch: string): string[] {
   return read('/proc/self/mountinfo')
     .split('\n')
-    .filter((line) => line.includes('tscompose'))
+    .filter((line) => line.includes('tscompose') || line.includes(scratch))
     .map((line) => `mount ${line.split(' ')[4]}`);
 }
 
@@ -75,13 +87,13 @@ function directoriesBelow(path: string): string[] {
   return [path, ...below];
 }
 
-function files(): string[] {
+function files(scratch: string): string[] {
   const system = ['/var/lib/tscompose', '/run/tscompose'].flatMap((dir) =>
     list(dir).map((name) => join(dir, name)),
   );
-  const temporary = list(tmpdir())
-    .filter((name) => name.startsWith(PREFIX))
-    .map((name) => join(tmpdir(), name));
+  const temporary = list(scratch)
+    .filter((name) => name.startsWith('tscompose'))
+    .map((name) => join(scratch, name));
   return [...system, ...temporary].map((path) => `file ${path}`);
 }
 
