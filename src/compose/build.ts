@@ -9,6 +9,7 @@ import type { Declared, Dict, Project, Service } from './project.ts';
 import { provenance } from './provenance.ts';
 import type { Report } from './report.ts';
 import { usedResources } from './select.ts';
+import { plainYaml } from './source.ts';
 import { asList, asMap, get, type MapNode, nodeAt, parsePath, positionOf, setKey, textOf } from './tree.ts';
 
 /** Decodes a model for the profiles of its setting. */
@@ -52,6 +53,7 @@ export function buildProject(
         allResources: options.allResources === true,
         provenanceOf: (path: string) => provenance(model, path),
         variable: (name: string) => setting.environment.get(name),
+        readYaml: plainYaml,
         withProfiles,
       },
     });

@@ -53,6 +53,8 @@ export interface LoadedFrom {
   readonly variable: (
     name: string,
   ) => { readonly value: string; readonly at: Position | undefined } | undefined;
+  /** Plain data of a YAML text of another kind, for example of a device's vendor; YAML costs to load. */
+  readonly readYaml: (text: string) => unknown;
   /** The same files with other profiles enabled. */
   readonly withProfiles: (profiles: readonly string[]) => Project;
 }

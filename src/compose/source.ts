@@ -53,6 +53,11 @@ function tooLarge(source: Source, unusualAt: number): ComposeError {
   });
 }
 
+/** The plain data of a text that is no Compose file. */
+export function plainYaml(text: string): unknown {
+  return loadYaml().parse(text);
+}
+
 /** The `yaml` package takes longer to load than most files take to read: it waits until it is needed. */
 function loadYaml(): typeof import('yaml') {
   return createRequire(import.meta.url)('yaml') as typeof import('yaml');

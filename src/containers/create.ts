@@ -15,6 +15,7 @@ import {
   volumesDir,
 } from '../state/layout.ts';
 import { makePrivateDirectory, readRecord, readTextIfPresent, writeRecord } from '../state/record.ts';
+import { withCdi } from './cdi.ts';
 import { type ContentFile, hostsHeader, objectFilesOf, resolverOf } from './files.ts';
 import { compileLaunch, type Launch, type LaunchExtras, type MountDetail, type RootFs } from './launch.ts';
 import type { Machine } from './machine.ts';
@@ -43,7 +44,7 @@ export interface SnapshotInput {
 export interface CreateInput {
   readonly project: Pick<
     Project,
-    'name' | 'workingDir' | 'configs' | 'secrets' | 'environment' | 'positionOf'
+    'name' | 'workingDir' | 'configs' | 'secrets' | 'environment' | 'positionOf' | 'loaded'
   >;
   readonly serviceName: string;
   /** The service as it is to run: the one of the project, or as `run` changed it. */
@@ -94,9 +95,11 @@ export function shortId(id: string): string {
  * Writes the directory of a container; nothing runs yet. The container exists once its record does: what an
  * interrupted call leaves is not listed, and is removed by `removeLeftovers`.
  */
-export function createContainer(ctx: Context, input: CreateInput): Created {
+export function createContainer(ctx: Context, wanted: CreateInput): Created {
+  checkRuntime(wanted);
+  const cdi = withCdi(wanted.service, wanted.project.loaded?.readYaml ?? JSON.parse);
+  const input = { ...wanted, service: cdi.service, mounts: [...wanted.mounts, ...cdi.mounts] };
   checkBindSources(input.mounts, existsSync);
-  checkRuntime(input);
   const files = containerFiles(ctx.layout, input.id);
   const plan = planContainer(ctx, input, files);
   try {
@@ -105,7 +108,7 @@ export function createContainer(ctx: Context, input: CreateInput): Created {
     ctx.core.removeTree(files.dir);
     throw writeFailure(files.dir, cause);
   }
-  return { record: plan.record, warnings: plan.warnings };
+  return { record: plan.record, warnings: [...cdi.warnings, ...plan.warnings] };
 }
 
 function checkRuntime({ project, serviceName, service: { runtime } }: CreateInput): void {
@@ -286,6 +289,13 @@ interface Planned {
   readonly log: LaunchExtras['log'];
 }
 
+// The machine's own root has mounts that a new user namespace must not uncover: its overlay is mounted outside of that.
+function mapsLayers({ service, machine, joins = {}, snapshot }: CreateInput): boolean {
+  const namespaces = namespacesOf(service, joins, machine);
+  const isOwn = namespaces.user === 'own' && machine.uid === 0;
+  return shiftsIds(namespaces, machine) || (isOwn && snapshot.lower.includes('/'));
+}
+
 function launchExtras(
   ctx: Context,
   input: CreateInput,
@@ -298,7 +308,7 @@ function launchExtras(
   return {
     mountPoint: files.rootfs,
     rootFs: rootFsOf(input.snapshot, files),
-    mapsLayers: shiftsIds(namespacesOf(service, input.joins ?? {}, machine), machine),
+    mapsLayers: mapsLayers(input),
     mounts: mountDetails(input.mounts),
     cgroups: machine.cgroups,
     hasCgroupFile: machine.hasCgroupFile,

@@ -3,12 +3,10 @@ import type { DeviceMapping, Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
 import type { Machine } from './machine.ts';
 import type { OciDevice, OciDeviceRule } from './oci.ts';
-import type { Warning } from './warning.ts';
 
 export interface Devices {
   readonly nodes: readonly OciDevice[];
   readonly rules: readonly OciDeviceRule[];
-  readonly warnings: readonly Warning[];
 }
 
 const DEFAULT_NODES: readonly (readonly [name: string, major: number, minor: number])[] = [
@@ -61,9 +59,7 @@ function allowNode(type: 'b' | 'c', major: number, minor: number, access = 'rwm'
 
 /** Throws ComposeError `invalid-value` for a device that the machine does not have. */
 export function devicesOf(service: Service, machine: Pick<Machine, 'device' | 'listDirectory'>): Devices {
-  const listed = (service.devices ?? []).filter((mapping) => !isCdiName(mapping.source));
-  const cdi = (service.devices ?? []).filter((mapping) => isCdiName(mapping.source));
-  const added = listed.flatMap((mapping) => mappedNodes(mapping, machine));
+  const added = (service.devices ?? []).flatMap((mapping) => mappedNodes(mapping, machine));
   const rules = service.privileged
     ? [ALLOW_ALL]
     : [
@@ -77,27 +73,12 @@ export function devicesOf(service: Service, machine: Pick<Machine, 'device' | 'l
   return {
     nodes: unique([...DEFAULT_DEVICES, ...everything, ...added.map(({ node }) => node)]),
     rules,
-    warnings: requestWarnings(service, cdi),
   };
 }
 
 // Later entries win; the first one's place is kept.
 function unique(nodes: readonly OciDevice[]): OciDevice[] {
   return [...new Map(nodes.map((node) => [node.path, node])).values()];
-}
-
-function isCdiName(source: string): boolean {
-  return /^[a-zA-Z][\w.-]*\/[\w.-]+=[\w.:-]+$/.test(source);
-}
-
-function requestWarnings(service: Service, cdi: readonly DeviceMapping[]): Warning[] {
-  const reason = 'vendor devices need a CDI specification, which is not read yet';
-  const reserved = service.deploy?.resources?.reservations?.devices;
-  return [
-    ...(cdi.length > 0 ? [{ attribute: 'devices', reason }] : []),
-    ...(service.gpus?.length ? [{ attribute: 'gpus', reason }] : []),
-    ...(reserved?.length ? [{ attribute: 'deploy.resources.reservations.devices', reason }] : []),
-  ];
 }
 
 interface MappedNode {

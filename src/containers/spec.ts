@@ -86,7 +86,6 @@ export function buildSpec(input: SpecInput): SpecResult {
   };
   const warnings = [
     ...security.warnings,
-    ...devices.warnings,
     ...capabilities.warnings,
     ...unsupportedResources(service),
     ...mountWarnings(input),

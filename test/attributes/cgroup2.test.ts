@@ -1,5 +1,5 @@
 // The resource attributes where there is nothing but cgroup v2: in a small guest kernel, which takes some minutes.
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -13,11 +13,30 @@ const needs = {
   'the guest of ../shared/cgroup2': existsSync(GUEST),
   'a machine that is not v2 itself': !isV2,
 };
+/** What a group decides. */
+const FILES = [
+  'blkio_config',
+  'cgroup',
+  'cgroup_parent',
+  'cpu_period',
+  'cpu_quota',
+  'cpu_shares',
+  'cpus',
+  'device_cgroup_rules',
+  'devices',
+  'mem_limit',
+  'mem_reservation',
+  'mem_swappiness',
+  'memswap_limit',
+  'oom_kill_disable',
+  'pause',
+  'pids_limit',
+];
 const LIMIT_MS = 900_000;
 const NOT_THERE = 125;
 
 describe.skipIf(Object.values(needs).includes(false))(needing('pure cgroup v2', needs), () => {
-  test('the resource attributes hold', { timeout: LIMIT_MS + 30_000 }, (context) => {
+  test('the resource attributes hold', { timeout: LIMIT_MS + 30_000 }, async (context) => {
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
     const command = [
       process.execPath,
@@ -30,17 +49,34 @@ describe.skipIf(Object.values(needs).includes(false))(needing('pure cgroup v2', 
       '--testTimeout',
       '120000',
     ];
-    const argv = ['-t', String(LIMIT_MS / 1000), '-C', ROOT, '--', ...command, 'test/attributes/resources'];
-    const { stdout, stderr, status } = spawnSync(GUEST, argv, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+    const files = FILES.map((name) => `test/attributes/resources/${name}.test.ts`);
+    const argv = ['-t', String(LIMIT_MS / 1000), '-C', ROOT, '--', ...command, ...files];
+    const { stdout, stderr, status } = await runGuest(argv);
     // The guest's kernel is a package that may not be had.
     if (status === NOT_THERE) return context.skip(stderr);
-    const report: Report = JSON.parse(stdout.slice(stdout.indexOf('{"')).trim());
+    const line = stdout.split('\n').find((one) => one.includes('{"numTotal')) ?? '';
+    const report: Report = JSON.parse(line.slice(line.indexOf('{'), line.lastIndexOf('}') + 1));
     const cases = report.testResults.flatMap(({ assertionResults }) => assertionResults);
     const failed = cases.filter((one) => one.status === 'failed');
     expect(failed.map((one) => [one.fullName, one.failureMessages])).toEqual([]);
-    expect(cases.filter((one) => one.status === 'passed').length).toBeGreaterThan(30);
+    expect(cases.filter((one) => one.status === 'passed').length).toBeGreaterThan(25);
   });
 });
+
+interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function runGuest(argv: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(GUEST, argv, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      const status = typeof error?.code === 'number' ? error.code : Number(error !== null);
+      resolve({ status, stdout, stderr });
+    });
+  });
+}
 
 /** As far as it is read. */
 interface Report {

@@ -267,9 +267,6 @@ describe('devices', () => {
     ]);
     expect(() => resources({ device_cgroup_rules: ['x'] })).toThrow(invalid);
   });
-  test('a CDI name gives a warning', () => {
-    expect(specOf({ devices: [{ source: 'vendor.com/gpu=all' }] }).warnings).toHaveLength(1);
-  });
 });
 
 describe('mounts', () => {

@@ -481,6 +481,7 @@ describe('networks and volumes', () => {
       allResources: true,
       provenanceOf: () => undefined,
       variable: () => undefined,
+      readYaml: () => undefined,
       withProfiles: () => declared,
     };
     expect(text(world({ ...sketch, loaded }).plan(up))).toMatchInlineSnapshot(`

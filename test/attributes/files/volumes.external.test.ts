@@ -8,6 +8,6 @@ describe.skipIf(isImpossible)(titled('volumes.external'), () => {
       top: 'volumes:\n  data: {external: true, name: no-such-volume}\n',
       mayFail: true,
     });
-    expect([code, /no-such-volume/.test(stderr)]).toEqual([1, true]);
+    expect([code > 0, /no-such-volume/.test(stderr)]).toEqual([true, true]);
   });
 });

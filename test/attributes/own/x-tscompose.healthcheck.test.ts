@@ -46,6 +46,6 @@ describe.skipIf(isImpossible)(titled('x-tscompose.healthcheck'), () => {
 
   test.each(['{http: 1, tcp: 2}', '{udp: 3}', '{tcp: somewhere}'])('%s is refused', async (check) => {
     const { code, stderr } = await inside(`x-tscompose: {healthcheck: ${check}}`, 'true', { mayFail: true });
-    expect([code, /healthcheck/.test(stderr)]).toEqual([1, true]);
+    expect([code > 0, /healthcheck/.test(stderr)]).toEqual([true, true]);
   });
 });

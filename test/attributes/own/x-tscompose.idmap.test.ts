@@ -17,6 +17,6 @@ describe.skipIf(isImpossible)(titled('x-tscompose.idmap'), () => {
 
   test('what is no range is refused', async () => {
     const { code, stderr } = await inside('x-tscompose: {idmap: {/d: all}}', 'true', { mayFail: true });
-    expect([code, /idmap/.test(stderr)]).toEqual([1, true]);
+    expect([code > 0, /idmap/.test(stderr)]).toEqual([true, true]);
   });
 });

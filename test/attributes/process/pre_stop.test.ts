@@ -20,7 +20,7 @@ describe.skipIf(isImpossible)(titled('pre_stop'), () => {
     );
     await stack.ok('up', '-d');
     const { code, stderr } = await stack.run('stop');
-    expect([code, /compose\.yaml:\d+/.test(stderr)]).toEqual([1, true]);
+    expect([code > 0, /compose\.yaml:\d+/.test(stderr)]).toEqual([true, true]);
     expect((await stack.ps())[0]?.State).toBe('running');
     await stack.ok('kill');
   });

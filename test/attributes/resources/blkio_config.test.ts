@@ -49,6 +49,6 @@ describe.skipIf(isImpossible)(titled('blkio_config'), () => {
       'true',
       { mayFail: true },
     );
-    expect([code, /no device/.test(stderr)]).toEqual([2, true]);
+    expect([code > 0, /no device/.test(stderr)]).toEqual([true, true]);
   });
 });

@@ -15,7 +15,7 @@ describe.skipIf(isImpossible)(titled('cpus'), () => {
 
   test('more than the machine has is refused', async () => {
     const { code, stderr } = await inside('cpus: 4096', 'true', { mayFail: true });
-    expect(code).toBe(2);
+    expect(code).not.toBe(0);
     expect(stderr).toMatch(/4096 cpus/);
   });
 

@@ -21,6 +21,6 @@ describe.skipIf(isImpossible)(titled('devices'), () => {
 
   test('that the machine does not have are refused', async () => {
     const { code, stderr } = await inside('devices: [/dev/no-such-device]', 'true', { mayFail: true });
-    expect([code, /no-such-device is no device/.test(stderr)]).toEqual([2, true]);
+    expect([code > 0, /no-such-device is no device/.test(stderr)]).toEqual([true, true]);
   });
 });

@@ -21,6 +21,6 @@ describe.skipIf(isImpossible)(titled('memswap_limit'), () => {
 
   test('below mem_limit it is refused', async () => {
     const { code, stderr } = await inside('mem_limit: 32m\nmemswap_limit: 16m', 'true', { mayFail: true });
-    expect([code, /memswap_limit/.test(stderr)]).toEqual([2, true]);
+    expect([code > 0, /memswap_limit/.test(stderr)]).toEqual([true, true]);
   });
 });

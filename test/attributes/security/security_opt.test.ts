@@ -64,6 +64,6 @@ describe.skipIf(isImpossible)(titled('security_opt'), () => {
 
   test('an option that does not exist is refused', async () => {
     const { code, stderr } = await inside('security_opt: [whatever]', 'true', { mayFail: true });
-    expect([code, /unknown security_opt "whatever"/.test(stderr)]).toEqual([2, true]);
+    expect([code > 0, /unknown security_opt "whatever"/.test(stderr)]).toEqual([true, true]);
   });
 });

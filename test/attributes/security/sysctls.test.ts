@@ -20,7 +20,7 @@ describe.skipIf(isImpossible)(titled('sysctls'), () => {
     ['ipc: host\nsysctls: {kernel.shmmax: 1}', 'IPC namespace'],
   ])("%s is refused: it is not the container's", async (text, reason) => {
     const { code, stderr } = await inside(text, 'true', { mayFail: true });
-    expect(code).toBe(2);
+    expect(code).not.toBe(0);
     expect(stderr).toContain(reason);
   });
 });

@@ -43,6 +43,6 @@ describe.skipIf(isImpossible)(titled('userns_mode'), () => {
 
   test('a mode that does not exist is refused', async () => {
     const { code, stderr } = await inside('userns_mode: whatever', 'true', { mayFail: true });
-    expect([code, /unknown userns_mode/.test(stderr)]).toEqual([1, true]);
+    expect([code > 0, /unknown userns_mode/.test(stderr)]).toEqual([true, true]);
   });
 });
