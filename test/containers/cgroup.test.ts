@@ -118,7 +118,7 @@ describe('limits', () => {
       'blkio.throttle.write_iops_device 8:0 9',
     ]);
     expect(warnings).toEqual([
-      { attribute: 'hugepageLimits', reason: 'the hugetlb controller is not available on this machine' },
+      { attribute: 'x-tscompose.hugetlb', reason: 'the hugetlb controller is not available on this machine' },
     ]);
   });
 

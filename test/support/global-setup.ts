@@ -1,5 +1,5 @@
 // A temporary directory for the whole run, and the search for what the run left on the machine.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
@@ -11,6 +11,8 @@ const SETTLING_MS = 30_000;
 export default function setup(): () => Promise<void> {
   // Paths of sockets are short, so that this one has to be.
   const scratch = mkdtempSync(join(tmpdir(), 'tsc'));
+  // Ids of user namespaces walk through it.
+  chmodSync(scratch, 0o711);
   process.env.TMPDIR = scratch;
   const before = traces(scratch);
   let isDisturbed = othersRun(scratch);
