@@ -220,6 +220,8 @@ static int restrict_process(const struct tsc_launch *launch, struct tsc_error *r
     const char *capabilities = tsc_step_name(TSC_STEP_CAPABILITIES);
     const char *seccomp = tsc_step_name(TSC_STEP_SECCOMP);
     int error = 0;
+    /* With the rights of a container but not its program yet: nothing for others with the same rights to look into. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, which is given up afterwards. */
     if (launch->seccomp && !launch->no_new_privileges) {
         error = tsc_capabilities_raise(reterr);
