@@ -7,6 +7,6 @@ describe.skipIf(isImpossible)(titled('cpu_shares'), () => {
   test('is the limit of the group', async () => {
     const file = groupFile('cpu/cpu.shares', 'cpu.weight');
     const { lines, warnings } = await inside('cpu_shares: 2048', `cat ${file}`);
-    expect({ lines, warnings }).toEqual({ lines: [ofVersion('2048', '175')], warnings: [] });
+    expect({ lines, warnings }).toEqual({ lines: [ofVersion('2048', '174')], warnings: [] });
   });
 });
