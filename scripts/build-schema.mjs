@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const TYPE_BITS = { null: 1, boolean: 2, integer: 4, number: 12, string: 16, array: 32, object: 64 };
-const ANNOTATIONS = ['title', 'description', 'default', 'deprecated', 'examples', '$schema', '$defs'];
+const ANNOTATIONS = ['title', 'description', 'default', 'deprecated', 'examples', '$schema', '$id', '$defs'];
 const CONSTRAINTS = {
   type: [],
   oneOf: [],

@@ -45,7 +45,8 @@ rmSync(scratch, { recursive: true, force: true });
 // What failed outside of all tests: the build, or what the whole suite left on the machine.
 if (!tested && failures.length === 0) failures.push('npm test: see above');
 if (!linted) failures.push('lint: see above');
+if (!sanitized) failures.push('sanitizers: see above');
 for (const failure of failures) console.log(`FAILED ${failure}`);
-const good = passed + (linted ? 1 : 0);
+const good = passed + [linted, sanitized].filter(Boolean).length;
 console.log(`${good} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failures.length === 0 ? 0 : 1;

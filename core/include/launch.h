@@ -21,7 +21,7 @@
 #ifndef TSC_LAUNCH_H
 #define TSC_LAUNCH_H
 
-#define TSC_LAUNCH_MAGIC "TSLP"
+#define TSC_LAUNCH_MAGIC   "TSLP"
 #define TSC_LAUNCH_VERSION 1
 
 /* clang-format off */

@@ -106,10 +106,10 @@ enum tsc_pack_flags {
 };
 
 /* Writes what `path` means with `root` as the root directory as a tar archive to `output`; there it is called `name`. */
-TSC_API int tsc_tree_pack(const char *root, const char *path, const char *name, uint32_t flags, int32_t output,
-                          uint64_t *ret_bytes, struct tsc_error *reterr);
+TSC_API int tsc_tree_pack(const char *root, const char *path, const char *name, uint32_t flags,
+                          int32_t output, uint64_t *ret_bytes, struct tsc_error *reterr);
 /* Mounts an overlay that is attached nowhere and goes away with its descriptor. `lower`: top first, NULL at the end. `upper` "": read-only. */
-TSC_API int tsc_overlay_open(const char *const lower[], const char *upper, const char *work, int32_t user_xattr,
-                             int32_t *ret_fd, struct tsc_error *reterr);
+TSC_API int tsc_overlay_open(const char *const lower[], const char *upper, const char *work,
+                             int32_t user_xattr, int32_t *ret_fd, struct tsc_error *reterr);
 
 #endif

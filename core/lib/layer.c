@@ -38,7 +38,7 @@ struct tsc_layer {
     bool failed;
     char parent_path[PATH_MAX]; /* the directory that `parent` is open on */
     int parent;
-    int file; /* being written, -1 when none */
+    int file;            /* being written, -1 when none */
     char path[PATH_MAX]; /* of the present entry, clean */
     uint32_t uid, gid, mode;
     struct timespec mtime;
@@ -418,7 +418,8 @@ static int on_entry(void *owner, const struct tsc_tar_entry *entry, struct tsc_e
     return r < 0 ? tsc_fail(reterr, r, "unpack", entry->path) : 0;
 }
 
-static int on_data(void *owner, uint64_t offset, const uint8_t *bytes, size_t length, struct tsc_error *reterr) {
+static int on_data(void *owner, uint64_t offset, const uint8_t *bytes, size_t length,
+                   struct tsc_error *reterr) {
     struct tsc_layer *layer = owner;
     layer->written += length;
     if (exceeds_limit(layer))
@@ -491,7 +492,8 @@ static int copy_xattrs(const struct tsc_layer *layer, int from, int to) {
     return 0;
 }
 
-static int copy_from_below(const struct tsc_layer *layer, const char *const lower[], const char *path, int fd) {
+static int copy_from_below(const struct tsc_layer *layer, const char *const lower[], const char *path,
+                           int fd) {
     struct stat status;
     tsc_auto_fd int below = open_below(layer, lower, path);
     static const struct timespec never[2]; /* 1970: the same wherever and whenever the layer is unpacked */
@@ -548,7 +550,8 @@ static int settle_directories(struct tsc_layer *layer, const char *const lower[]
 
 static const struct tsc_tar_sink SINK = {.entry = on_entry, .data = on_data, .end = on_end};
 
-static int start(struct tsc_layer *layer, const char *directory, const char *prefix, struct tsc_error *reterr) {
+static int start(struct tsc_layer *layer, const char *directory, const char *prefix,
+                 struct tsc_error *reterr) {
     layer->root = tsc_fd_open(directory, O_PATH | O_DIRECTORY, 0);
     if (layer->root < 0)
         return tsc_fail(reterr, layer->root, "open", directory);

@@ -306,7 +306,8 @@ static int apply_records(struct tsc_tar *tar, uint8_t *bytes, size_t size) {
             return -EBADMSG;
         char *key = space + 1;
         char *equals = key;
-        while (equals < next - 1 && *equals != '=' && *equals != 0) /* NUL: a global record that was cut before */
+        while (equals < next - 1 && *equals != '=' &&
+               *equals != 0) /* NUL: a global record that was cut before */
             equals++;
         if (equals == next - 1 || equals == key)
             return -EBADMSG;

@@ -50,7 +50,8 @@ struct tsc_tar_sink {
 
 struct tsc_tar;
 
-int tsc_tar_new(const struct tsc_tar_sink *sink, void *owner, struct tsc_tar **ret_tar, struct tsc_error *reterr);
+int tsc_tar_new(const struct tsc_tar_sink *sink, void *owner, struct tsc_tar **ret_tar,
+                struct tsc_error *reterr);
 /* A malformed archive is -EBADMSG; errors of the sink are passed on. No call is allowed after a failure. */
 int tsc_tar_write(struct tsc_tar *tar, const uint8_t *bytes, size_t length, struct tsc_error *reterr);
 /* The archive is at its end: fails when that is in the middle of an entry. */

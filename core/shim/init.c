@@ -19,7 +19,7 @@
 enum { CHANNEL_FD = 3 };
 
 /* How the init is called: whether its file is one that nobody can write through /proc/1/exe. */
-#define PROTECTED "tscompose-init"
+#define PROTECTED   "tscompose-init"
 #define UNPROTECTED "tscompose-init-hidden"
 
 static bool is_protected(int self) {

@@ -1,4 +1,5 @@
 // Makes trees of what a YAML parser finds: keys, duplicates, anchors, merge keys, tags, and limits on hostile input.
+import { nearest } from './hints.ts';
 import type { Report } from './report.ts';
 import { resolvePlain, resolveTagged } from './scalar.ts';
 import { joinPath, list, type MapNode, map, type Node, type Source, type Span, scalar } from './tree.ts';
@@ -143,7 +144,10 @@ function keyText(key: Node, assembly: Assembly): string | undefined {
   assembly.report.error('yaml-syntax', `a key ${place} has to be a string, not ${shown}`, {
     node: key,
     path: [...assembly.path],
-    hint: key.kind === 'scalar' ? `put the key in quotes: "${shown}"` : undefined,
+    hint:
+      key.kind === 'scalar'
+        ? `put the key in quotes: "${shown}"`
+        : 'braces of a template make a mapping: fill it in first, or quote the value',
   });
   return undefined;
 }
@@ -154,6 +158,7 @@ function duplicate(name: string, key: Node, before: Node | undefined, assembly: 
   assembly.report.error('duplicate-key', `the key "${name}" is already defined${line}`, {
     node: key,
     path: [...assembly.path, name],
+    hint: 'remove one of them, or put both values under one key',
   });
 }
 
@@ -178,7 +183,14 @@ export function assembleAlias(name: string, span: Span, assembly: Assembly): Nod
   const target = assembly.anchors.get(name);
   if (target !== undefined && target !== 'open') return expand(target, span, assembly);
   const problem = target === undefined ? `unknown anchor *${name}` : `the anchor &${name} contains itself`;
-  return giveUp('yaml-syntax', problem, span, assembly);
+  return giveUp('yaml-syntax', problem, span, { ...assembly, hint: anchorHint(name, target, assembly) });
+}
+
+function anchorHint(name: string, target: 'open' | undefined, { anchors }: Assembly): string | undefined {
+  if (target !== undefined) return undefined;
+  const similar = nearest(name, [...anchors.keys()], (known) => `did you mean *${known}?`);
+  if (/[^\w-]/.test(name)) return similar ?? 'quote a value that starts with *';
+  return similar ?? `an anchor has to stand above, in the same file: \`x-${name}: &${name}\``;
 }
 
 function expand(node: Node, span: Span, assembly: Assembly): Node {
@@ -207,9 +219,9 @@ export function giveUp(
   code: 'yaml-syntax' | 'input-limit',
   message: string,
   span: Span,
-  { report, path }: Assembly,
+  { report, path, hint }: Pick<Assembly, 'report' | 'path'> & { readonly hint?: string | undefined },
 ): Node {
-  report.error(code, message, { at: span.source.position(span.start, span.end), path: [...path] });
+  report.error(code, message, { at: span.source.position(span.start, span.end), path: [...path], hint });
   report.finish();
   return emptyAt(span);
 }

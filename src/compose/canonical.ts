@@ -120,7 +120,7 @@ const envFiles: Rule = (node) => {
 
 /** A rule for a list whose entries may be short. */
 const shortEntries =
-  (parse: (spec: string, like: Node) => Parsed): Rule =>
+  (parse: (spec: string, like: Node) => Parsed, hint?: string): Rule =>
   (node, context) => {
     if (node.kind !== 'list') return node;
     node.items = node.items.flatMap((item, index) => {
@@ -135,7 +135,7 @@ const shortEntries =
       if (!context.lenient) {
         const path = [...context.path, index];
         const message = `${context.path.join('.')}[${index}]: ${parsed.problem}`;
-        context.report.error('invalid-value', message, { node: item, path });
+        context.report.error('invalid-value', message, { node: item, path, hint });
       }
       return [item];
     });
@@ -215,6 +215,11 @@ const keyed = (key: string): Rule => {
   return (node) => (textOf(node) === undefined ? node : mapOf({ [key]: inner(node) }, node));
 };
 
+const portForm =
+  'a port is [[ADDRESS:]PUBLISHED:]TARGET[/PROTOCOL], with numbers up to 65535 or ranges of them; IPv6 addresses in brackets';
+const volumeForm =
+  'a volume is [SOURCE:]TARGET[:OPTIONS]; paths that contain colons need the long form with `source` and `target`';
+
 const rows: Readonly<Record<string, Rule>> = {
   'services.*.annotations': keyValues,
   'services.*.build': keyed('context'),
@@ -233,7 +238,7 @@ const rows: Readonly<Record<string, Rule>> = {
   'services.*.develop.watch.*.exec.environment': environment,
   'services.*.develop.watch.*.ignore': wrapText,
   'services.*.develop.watch.*.include': wrapText,
-  'services.*.devices': shortEntries(onlyText(parseDevice)),
+  'services.*.devices': shortEntries(onlyText(parseDevice), 'a device is SOURCE[:TARGET[:PERMISSIONS]]'),
   'services.*.dns': wrapText,
   'services.*.dns_search': wrapText,
   'services.*.env_file': envFiles,
@@ -246,14 +251,14 @@ const rows: Readonly<Record<string, Rule>> = {
   'services.*.labels': keyValues,
   'services.*.models': namesToMap((name) => ({ ...scalar(null, 'null', name) })),
   'services.*.networks': namesToMap((name) => ({ ...scalar(null, 'null', name) })),
-  'services.*.ports': shortEntries(parsePort),
+  'services.*.ports': shortEntries(parsePort, portForm),
   'services.*.post_start.*.environment': environment,
   'services.*.pre_start.*.environment': environment,
   'services.*.pre_stop.*.environment': environment,
   'services.*.secrets': fileMounts,
   'services.*.sysctls': keyValues,
   'services.*.tmpfs': wrapText,
-  'services.*.volumes': shortEntries(onlyText(parseVolume)),
+  'services.*.volumes': shortEntries(onlyText(parseVolume), volumeForm),
   'services.*.volumes.*.volume.labels': keyValues,
   'networks.*': external,
   'networks.*.labels': keyValues,

@@ -1,6 +1,7 @@
 // Checks that need the whole project: references, cycles, and attributes that contradict each other.
 import type { ErrorCode } from '../errors.ts';
-import type { Dict, Project, Service } from './project.ts';
+import { nearest } from './hints.ts';
+import type { Declared, Dict, Project, Service } from './project.ts';
 import type { Path, Report } from './report.ts';
 import { keyPositionOf, type Node, nodeAt, positionOf } from './tree.ts';
 
@@ -9,16 +10,16 @@ interface Checking {
   readonly name: string;
   readonly service: Partial<Service>;
   /** Reports a problem at an attribute of the service. */
-  readonly fail: (code: ErrorCode, message: string, path?: Path) => void;
+  readonly fail: (code: ErrorCode, message: string, path?: Path, hint?: string) => void;
 }
 
 /** Checks a project against itself; findings go to the report. */
 export function checkProject(project: Project, model: Node, report: Report): void {
   for (const section of ['services', 'jobs'] as const) {
     for (const [name, service] of Object.entries<Partial<Service>>(project[section])) {
-      const fail = (code: ErrorCode, message: string, path: Path = []): void => {
+      const fail = (code: ErrorCode, message: string, path: Path = [], hint?: string): void => {
         const full = [section, name, ...path];
-        report.error(code, message, { at: placeOf(model, full), path: full });
+        report.error(code, message, { at: placeOf(model, full), path: full, hint });
       };
       const checking = { project, name, service, fail };
       for (const check of serviceChecks) check(checking);
@@ -28,7 +29,8 @@ export function checkProject(project: Project, model: Node, report: Report): voi
     if (secret.external === true || secret.file !== undefined || secret.environment !== undefined) continue;
     const path = ['secrets', name];
     const message = `secret "${name}" must declare either \`file\` or \`environment\``;
-    report.error('missing-key', message, { at: placeOf(model, path), path });
+    const hint = `for example \`${name}: { file: ./${name}.txt }\``;
+    report.error('missing-key', message, { at: placeOf(model, path), path, hint });
   }
   checkContainerNames(project, model, report);
   checkCycles(project, model, report);
@@ -59,7 +61,8 @@ const serviceChecks: readonly ((checking: Checking) => void)[] = [
 
 function checkImage({ name, service, fail }: Checking): void {
   if (service.build !== undefined || service.image !== undefined || service.provider !== undefined) return;
-  fail('missing-key', `service "${name}" has neither an image nor a build context specified`);
+  const message = `service "${name}" has neither an image nor a build context specified`;
+  fail('missing-key', message, [], 'add `image:` or `build:`');
 }
 
 function checkBuild({ project, name, service, fail }: Checking): void {
@@ -88,22 +91,35 @@ function checkNetworks({ project, name, service, fail }: Checking): void {
   const networks = Object.keys(service.networks ?? {});
   if (service.network_mode !== undefined && networks.length > 0) {
     const message = `service "${name}" declares mutually exclusive \`network_mode\` and \`networks\``;
-    fail('conflicting-keys', message, ['network_mode']);
+    fail('conflicting-keys', message, ['network_mode'], 'remove one of them');
+    return;
   }
+  const declared = (project.loaded?.declared ?? project).networks;
   for (const network of networks) {
-    if (Object.hasOwn((project.loaded?.declared ?? project).networks, network)) continue;
-    fail('undefined-reference', `service "${name}" refers to undefined network ${network}`, [
-      'networks',
-      network,
-    ]);
+    if (Object.hasOwn(declared, network)) continue;
+    const message = `service "${name}" refers to undefined network ${network}`;
+    const hint = declareHint(network, 'networks', declared);
+    fail('undefined-reference', message, ['networks', network], hint);
   }
 }
+
+/** What to do about a name that nothing is declared under. */
+function declareHint(name: string, section: string, declared: Dict<unknown>): string {
+  const similar = nearest(name, Object.keys(declared), (other) => `did you mean ${other}?`);
+  return similar ?? `declare it at the top level: \`${section}: { ${name}: ${examples[section] ?? '{}'} }\``;
+}
+
+const examples: Readonly<Record<string, string>> = {
+  secrets: '{ file: ./secret.txt }',
+  configs: '{ file: ./config.txt }',
+  models: '{ model: ai/smollm2 }',
+};
 
 function checkHealth({ name, service, fail }: Checking): void {
   const first = service.healthcheck?.test?.[0];
   if (first === undefined || ['CMD', 'CMD-SHELL', 'NONE'].includes(first)) return;
   const message = `service "${name}": healthcheck.test must start with "CMD", "CMD-SHELL" or "NONE"`;
-  fail('invalid-value', message, ['healthcheck', 'test']);
+  fail('invalid-value', message, ['healthcheck', 'test'], `write \`[CMD, ${first}, …]\``);
 }
 
 function checkDependencies({ project, name, service, fail }: Checking): void {
@@ -113,30 +129,38 @@ function checkDependencies({ project, name, service, fail }: Checking): void {
     if (isDisabled && !dependency.required) continue;
     const reason = isDisabled ? ', which is disabled by its profiles' : '';
     const message = `service "${name}" depends on undefined service "${other}"${reason}`;
-    fail('undefined-reference', message, ['depends_on', other]);
+    fail('undefined-reference', message, ['depends_on', other], serviceHint(other, project));
   }
+}
+
+function serviceHint(name: string, { services, disabledServices }: Project): string | undefined {
+  const [profile] = disabledServices[name]?.profiles ?? [];
+  if (profile !== undefined) return `add \`--profile ${profile}\`, or \`required: false\` to the dependency`;
+  const known = [...Object.keys(services), ...Object.keys(disabledServices)];
+  return nearest(name, known, (other) => `did you mean ${other}?`);
 }
 
 function checkResources({ project, name, service, fail }: Checking): void {
   const declared = project.loaded?.declared ?? project;
-  const check = (known: Dict<unknown>, key: string, what: string, path: Path): void => {
+  const check = (section: keyof Declared, key: string, path: Path, what = section.slice(0, -1)): void => {
+    const known = declared[section];
     if (Object.hasOwn(known, key)) return;
-    fail('undefined-reference', `service "${name}" refers to undefined ${what} ${key}`, path);
+    const message = `service "${name}" refers to undefined ${what} ${key}`;
+    fail('undefined-reference', message, path, declareHint(key, section, known));
   };
   service.volumes?.forEach((mount, index) => {
     if (mount.type !== 'volume' || mount.source === undefined) return;
-    check(declared.volumes, mount.source, 'volume', ['volumes', index]);
+    check('volumes', mount.source, ['volumes', index]);
   });
   service.build?.secrets?.forEach((secret, index) => {
-    check(declared.secrets, secret.source, 'build secret', ['build', 'secrets', index]);
+    check('secrets', secret.source, ['build', 'secrets', index], 'build secret');
   });
   service.configs?.forEach((config, index) => {
-    check(declared.configs, config.source, 'config', ['configs', index]);
+    check('configs', config.source, ['configs', index]);
   });
-  for (const model of Object.keys(service.models ?? {}))
-    check(declared.models, model, 'model', ['models', model]);
+  for (const model of Object.keys(service.models ?? {})) check('models', model, ['models', model]);
   service.secrets?.forEach((secret, index) => {
-    check(declared.secrets, secret.source, 'secret', ['secrets', index]);
+    check('secrets', secret.source, ['secrets', index]);
   });
 }
 
@@ -175,7 +199,12 @@ function checkScale({ name, service, fail }: Checking): void {
   if ((scale ?? replicas ?? 1) > 1 && service.container_name !== undefined) {
     const attribute = scale === undefined ? 'deploy.replicas' : 'scale';
     const message = `services.${name}: can't set container_name and ${attribute} as container name must be unique`;
-    fail('conflicting-keys', message, ['container_name']);
+    fail(
+      'conflicting-keys',
+      message,
+      ['container_name'],
+      'remove `container_name`: the containers are numbered',
+    );
   }
 }
 
@@ -226,7 +255,8 @@ function checkCycles(project: Project, model: Node, report: Report): void {
     const [from = start, to = start] = ring;
     const path = ['services', from, 'depends_on', to];
     const message = `dependency cycle detected: ${[...ring, from].join(' -> ')}`;
-    report.error('dependency-cycle', message, { at: placeOf(model, path), path });
+    const hint = 'remove one of these dependencies: none of the services could be the first to start';
+    report.error('dependency-cycle', message, { at: placeOf(model, path), path, hint });
   }
 }
 

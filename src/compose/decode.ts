@@ -16,10 +16,10 @@ export type Codec = (node: Node | undefined, decoding: Decoding) => unknown;
 
 type Values = Record<string, unknown>;
 
-function invalid(node: Node, problem: string, decoding: Decoding): undefined {
+function invalid(node: Node, problem: string, decoding: Decoding, hint?: string): undefined {
   const place = decoding.path.map((step) => (typeof step === 'number' ? `[${step}]` : step)).join('.');
   const message = `${place.replaceAll('.[', '[')}: ${problem}`;
-  decoding.report.error('invalid-value', message, { node, path: [...decoding.path] });
+  decoding.report.error('invalid-value', message, { node, path: [...decoding.path], hint });
   return undefined;
 }
 
@@ -92,7 +92,9 @@ export const optionalBytes: Codec = present((node, decoding) => {
   if (node.kind !== 'scalar') return undefined;
   if (typeof node.value === 'string') {
     const bytes = parseBytes(node.value);
-    return bytes === undefined ? invalid(node, `invalid size "${node.value}"`, decoding) : bytes.toString();
+    if (bytes !== undefined) return bytes.toString();
+    const hint = 'a size is a number with a unit: 1048576, 512k, 64m, 2g';
+    return invalid(node, `invalid size "${node.value}"`, decoding, hint);
   }
   return node.type === 'int' ? String(node.value) : '0';
 });
@@ -102,7 +104,9 @@ export const bytes: Codec = unless('0', optionalBytes);
 export const optionalDuration: Codec = present((node, decoding) => {
   const text = printScalar(node) ?? '';
   const value = parseDuration(text);
-  return value === undefined ? invalid(node, `invalid duration "${text}"`, decoding) : printDuration(value);
+  if (value !== undefined) return printDuration(value);
+  const hint = 'a duration has units and no blanks: 500ms, 30s, 1m30s, 2h';
+  return invalid(node, `invalid duration "${text}"`, decoding, hint);
 });
 export const duration: Codec = unless('0s', optionalDuration);
 
@@ -202,7 +206,7 @@ export const command: Codec = (node, decoding) => {
   const words = splitCommand(textOf(node) ?? '');
   if (words !== undefined) return Object.freeze(words);
   const problem = 'invalid command line: quotes or parentheses do not match';
-  invalid(node, problem, decoding);
+  invalid(node, problem, decoding, 'close the quote, or write a list with one entry for each word');
   return null;
 };
 

@@ -8,7 +8,7 @@ import { applyInclude } from './include.ts';
 import { interpolate } from './interpolate.ts';
 import { convertFirstFormat } from './legacy.ts';
 import { dropMarks, mergeDocuments, removeRepeats } from './merge.ts';
-import { checkModel, fillDefaults } from './model.ts';
+import { checkModel, fillConditions, fillDefaults } from './model.ts';
 import { resolvePaths } from './paths.ts';
 import { readText } from './read.ts';
 import { makeReport, type Report } from './report.ts';
@@ -204,6 +204,8 @@ function readForExtends(path: string, node: Node | undefined, scope: Scope): Map
   }
   removeRepeats(model, scope.report);
   scope.report.finish();
+  // Such a file is not checked by itself, so that what it leaves out has to be filled in here.
+  fillConditions(model);
   return model;
 }
 

@@ -133,15 +133,12 @@ function readInput(path: string, options: LoadOptions): InputFile {
   return { path: full, text: readText(full, 'file') };
 }
 
-/** Profiles of the command line, or else of the environment. */
+/** Profiles of the command line, or else of the environment; without any, the one with the empty name is on. */
 function profilesOf(options: LoadOptions, environment: Environment): string[] {
   const flagged = options.profiles ?? [];
   if (flagged.length > 0) return [...flagged];
   const value = environment.get('COMPOSE_PROFILES')?.value ?? '';
-  return value
-    .split(',')
-    .map((profile) => profile.trim())
-    .filter((profile) => profile !== '');
+  return value.split(',').map((profile) => profile.trim());
 }
 
 interface Naming {

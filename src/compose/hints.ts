@@ -173,10 +173,16 @@ export function typeHint(value: unknown, wanted: Wanted): string | undefined {
   }
   if (isMapping(value) && wanted.inList && wanted.string) return mappingEntryHint(value);
   if (typeof value === 'string' && wanted.list && !wanted.string) return listHint(value, wanted);
-  if (typeof value === 'string' && wanted.mapping && !wanted.list && value.includes(':')) {
-    return 'a space is missing after the colon, or the lines below are not indented';
+  if (typeof value === 'string' && wanted.mapping && !wanted.list) {
+    return textForMappingHint(value) ?? exampleHint(wanted);
   }
   return exampleHint(wanted);
+}
+
+function textForMappingHint(value: string): string | undefined {
+  if (value.includes(':')) return 'a space is missing after the colon, or the lines below are not indented';
+  const [, key] = /^([a-z_]+) +\S/.exec(value) ?? [];
+  return key === undefined ? undefined : `a colon is missing after \`${key}\``;
 }
 
 function emptyHint(wanted: Wanted): string {
@@ -219,14 +225,27 @@ function keyPrefix({ key }: Wanted): string {
  * where it gave up.
  */
 export function syntaxHint(message: string, text: string, line: number): string | undefined {
-  const lines = text.split(/\r\n|\n|\r/, line);
+  const lines = text.split(/\r\n|\n|\r/, line + 1);
+  if (lines.length < line) return byMessage(message);
   const here = lines[line - 1] ?? '';
   const before = lines.slice(0, line - 1).findLast((other) => other.trim() !== '') ?? '';
-  for (const shown of lines.length < line ? [] : [here, before]) {
-    const hint = LINE_HINTS.find(({ when }) => when.test(shown.slice(0, 500)))?.hint;
-    if (hint !== undefined) return hint;
-  }
+  return byLine(here) ?? byIndent(here, lines[line] ?? '', line) ?? byLine(before) ?? byMessage(message);
+}
+
+function byLine(line: string): string | undefined {
+  return LINE_HINTS.find(({ when }) => when.test(line.slice(0, 500)))?.hint;
+}
+
+function byMessage(message: string): string | undefined {
   return MESSAGE_HINTS.find(({ when }) => when.test(message))?.hint;
+}
+
+/** A key that stands further in than the `key: value` above it, which takes it for a part of the value. */
+function byIndent(here: string, next: string, line: number): string | undefined {
+  const [, indent = ''] = /^( *)[\w.-]+: +[^\s|>&#]/.exec(here) ?? [];
+  const [, deeper = ''] = /^( +)[\w.-]+:(?: |$)/.exec(next) ?? [];
+  const isDeeper = here.includes(': ') && deeper.length > indent.length;
+  return isDeeper ? `line ${line + 1} is indented further than line ${line}: align them` : undefined;
 }
 
 /** What a line looks like that YAML stumbles over, most certain first. */

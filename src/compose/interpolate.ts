@@ -131,11 +131,14 @@ function expand(
   to: Interpolation,
 ): Node {
   const template = node.value as string;
-  const value = template.includes('$') ? expandText(template, node, path, to) : template;
+  const unset: string[] = [];
+  const value = template.includes('$') ? expandText(node, { path, unset }, to) : template;
   if (value === undefined) return node;
   const typed = cast?.(value, node, to.report);
   if (typeof typed === 'string') {
-    to.report.error('invalid-value', `${dotted(path)}: ${typed}`, { node, path: [...path] });
+    const [name] = unset;
+    const hint = name === undefined ? undefined : () => `${name} is not set: ${to.unsetHint(name)}`;
+    to.report.error('invalid-value', `${dotted(path)}: ${typed}`, { node, path: [...path], hint });
     return node;
   }
   const result = typed ?? (value === template ? node : scalar(value, 'string', node));
@@ -143,18 +146,20 @@ function expand(
   return result;
 }
 
-function expandText(
-  template: string,
-  node: Node,
-  path: (string | number)[],
-  to: Interpolation,
-): string | undefined {
+interface Place {
+  readonly path: readonly (string | number)[];
+  /** Takes the variables that are not set. */
+  readonly unset: string[];
+}
+
+function expandText(node: ScalarNode, { path, unset }: Place, to: Interpolation): string | undefined {
   const onUnset = (name: string): void => {
+    unset.push(name);
     const message = `the "${name}" variable is not set, defaulting to a blank string`;
     to.report.warn('unset-variable', message, { node, path: [...path], hint: () => to.unsetHint(name) });
   };
   try {
-    return substitute(template, to.lookup, onUnset);
+    return substitute(node.value as string, to.lookup, onUnset);
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     tell(error, { node, path }, to);

@@ -4,6 +4,7 @@ import { buildProject } from './build.ts';
 import { checkProject } from './check.ts';
 import { loadFiles, makeBudget, makeScope } from './documents.ts';
 import { findSetting, type Setting } from './files.ts';
+import { alignScale } from './model.ts';
 import { normalise } from './normalise.ts';
 import type { Project } from './project.ts';
 import { makeReport, type Report } from './report.ts';
@@ -56,6 +57,7 @@ export function loadProject(options: LoadOptions): Loaded {
     const report = makeReport();
     const setting = findSetting(options, report);
     const model = loadTree(setting, options, report);
+    if (options.consistency !== false) alignScale(model);
     const project = buildProject(model, setting, options, report);
     if (options.consistency !== false) checkProject(project, model, report);
     report.finish();
@@ -87,7 +89,9 @@ function loadTree(setting: Setting, options: LoadOptions, report: Report): MapNo
   });
   const model = loadFiles(setting.files, scope, []);
   if (model.entries.size === 0) {
+    const file = setting.files[0]?.path ?? '';
     throw new ComposeError('missing-key', 'the compose file is empty', {
+      at: { file, line: 1, column: 1 },
       hint: 'a file needs at least `services:`',
     });
   }

@@ -2,7 +2,7 @@
 import { familyOf } from './address.ts';
 import type { Path, Report } from './report.ts';
 import { alsoJobs, compile, type Rules, under } from './rules.ts';
-import { flag, get, keyPositionOf, type MapNode, type Node, text, textOf } from './tree.ts';
+import { asMap, flag, get, isNull, keyPositionOf, type MapNode, type Node, text, textOf } from './tree.ts';
 
 type Default = (node: MapNode) => void;
 type Check = (node: MapNode, path: Path, report: Report) => void;
@@ -15,11 +15,20 @@ const deviceCount: Default = (node) => {
   if (!node.entries.has('device_ids')) setDefault(node, 'count', text('all'));
 };
 
+const condition: Default = (node) => setDefault(node, 'condition', text('service_started'));
+
+const conditions = compile<Default>(alsoJobs<Default>({ 'services.*.depends_on.*': condition }));
+
+/** Adds the conditions of dependencies that have none. */
+export function fillConditions(model: MapNode): void {
+  visit(model, conditions, [], (node, rule) => rule(node));
+}
+
 const defaults = compile<Default>(
   alsoJobs<Default>({
     'services.*.build': (node) => setDefault(node, 'context', text('.')),
     'services.*.depends_on.*': (node) => {
-      setDefault(node, 'condition', text('service_started'));
+      condition(node);
       setDefault(node, 'required', flag(true));
     },
     'services.*.deploy.resources.reservations.devices.*': deviceCount,
@@ -36,6 +45,17 @@ const defaults = compile<Default>(
 /** Adds the values that attributes have when nothing is written. */
 export function fillDefaults(model: MapNode): void {
   visit(model, defaults, [], (node, rule) => rule(node));
+}
+
+/** Takes the number of containers that `scale` gives into `deploy`, where there is one. */
+export function alignScale(model: MapNode): void {
+  for (const service of asMap(model.entries.get('services'))?.entries.values() ?? []) {
+    const scale = get(service, 'scale');
+    const deploy = asMap(get(service, 'deploy'));
+    if (scale !== undefined && !isNull(scale) && deploy?.entries.has('replicas') === false) {
+      deploy.entries.set('replicas', { ...scale, note: 'from scale' });
+    }
+  }
 }
 
 const noExternalOptions: Check = (node, path, report) => {

@@ -70,6 +70,7 @@ function servicePrinter(isYaml: boolean): (service: Partial<Service>) => unknown
     };
     const printed = printPlain(copyExtensions(service, rest), isYaml) as Values;
     if (env_file !== undefined) printed.env_file = env_file.map((file) => (file.required ? file.path : file));
+    if (isYaml) omitEmpty(printed.deploy as Values | undefined, ['resources', 'placement']);
     if (isYaml && printed.command === null) delete printed.command;
     if (isYaml && printed.entrypoint === null) delete printed.entrypoint;
     return printed;
@@ -85,10 +86,26 @@ function copyExtensions(from: object, to: object): object {
 
 function printNetwork(network: Values, isYaml: boolean): unknown {
   const { options: _dropped, ...ipam } = (network.ipam ?? {}) as Values;
-  return printPlain(
+  const printed = printPlain(
     copyExtensions(network, { ...network, ipam: copyExtensions((network.ipam ?? {}) as object, ipam) }),
     isYaml,
-  );
+  ) as Values;
+  if (isYaml) omitEmpty(printed, ['ipam']);
+  return printed;
+}
+
+/** The reference prints parts that are always there in JSON, in YAML only with something in them. */
+function omitEmpty(values: Values | undefined, keys: readonly string[]): void {
+  for (const key of keys) {
+    const value = values?.[key];
+    if (
+      values !== undefined &&
+      typeof value === 'object' &&
+      value !== null &&
+      Object.keys(value).length === 0
+    )
+      delete values[key];
+  }
 }
 
 /** Content that came from a variable is not shown, and that of secrets never. */

@@ -1,6 +1,8 @@
 // Reads the text files of a project.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { basename, dirname, join, parse } from 'node:path';
 import { ComposeError, type Position } from '../errors.ts';
+import { nearest } from './hints.ts';
 
 const mebibyte = 1024 * 1024;
 /** Largest compose file that is read, in bytes. */
@@ -41,7 +43,7 @@ function read(path: string, reading: Reading): string {
     }
   } catch (error) {
     if (error instanceof ComposeError) throw error;
-    throw unreadable(error, name, reading);
+    throw unreadable(error, path, reading);
   }
 }
 
@@ -69,13 +71,29 @@ function tooLarge(name: string, { limit, at }: Pick<Reading, 'limit' | 'at'>): C
   return new ComposeError('input-limit', `${name} is larger than ${limit / mebibyte} MiB`, place);
 }
 
-function unreadable(error: unknown, name: string, { at }: Reading): ComposeError {
+function unreadable(error: unknown, path: string, { what, at }: Reading): ComposeError {
   const code = (error as NodeJS.ErrnoException).code;
   const more = { ...(at === undefined ? {} : { at }), cause: error };
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new ComposeError('file-not-found', `${name} not found: no such file or directory`, more);
+    const hint = similarFile(path);
+    return new ComposeError('file-not-found', `${what} ${path} not found: no such file or directory`, {
+      ...more,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
   const reason =
     code === 'EISDIR' ? 'it is a directory' : code === 'EACCES' ? 'permission denied' : String(code);
-  return new ComposeError('file-unreadable', `cannot read ${name}: ${reason}`, more);
+  return new ComposeError('file-unreadable', `cannot read ${what} ${path}: ${reason}`, more);
+}
+
+/** A file beside the one that is missing whose name is nearly the same. */
+function similarFile(path: string): string | undefined {
+  try {
+    const directory = dirname(path);
+    const within = Math.max(1, Math.floor(parse(path).name.length / 3));
+    const hint = (name: string): string => `did you mean ${join(directory, name)}?`;
+    return nearest(basename(path), readdirSync(directory), hint, within);
+  } catch {
+    return undefined;
+  }
 }

@@ -55,7 +55,7 @@ export function makeReport(): Report {
     if (errors.length < maxFindings) return;
     const message = `there are more than ${maxFindings - 1} mistakes; the others are not told`;
     errors.push({ severity: 'error', code: 'input-limit', message });
-    throw toError(errors.splice(0));
+    throw toError(errors.splice(0), warnings);
   };
   return {
     warnings,
@@ -77,7 +77,7 @@ export function makeReport(): Report {
     },
     finish: () => {
       if (errors.length === 0) return;
-      throw toError(errors.splice(0));
+      throw toError(errors.splice(0), warnings);
     },
   };
 }
@@ -108,13 +108,14 @@ function diagnose(
   };
 }
 
-function toError(errors: readonly Diagnostic[]): ComposeError {
+/** What was warned of goes with the errors: a variable that is not set is often the cause. */
+function toError(errors: readonly Diagnostic[], warnings: readonly Diagnostic[]): ComposeError {
   const sorted = [...errors].sort(byPlace);
   const first = sorted[0];
   return new ComposeError(first?.code ?? 'invalid-value', first?.message ?? 'invalid', {
     ...(first?.at === undefined ? {} : { at: first.at }),
     ...(first?.hint === undefined ? {} : { hint: first.hint }),
-    diagnostics: sorted,
+    diagnostics: [...sorted, ...warnings],
   });
 }
 

@@ -67,7 +67,7 @@ class Check {
     for (const key of Object.keys(value)) {
       const next = row.properties?.[key] ?? rowByPattern(key, row);
       if (next !== undefined) this.#step(key, value[key], next, row);
-      else if (row.closed && this.issues.length < maxIssues) this.#unknownKey(key, row);
+      else if (row.closed && this.issues.length < maxIssues) this.#unknownKey(key, value[key], row);
     }
   }
 
@@ -88,7 +88,7 @@ class Check {
   #string(value: string, row: Row): void {
     if (row.enum && !row.enum.includes(value)) {
       this.#report('enum', 'invalid-value', `must be one of ${listed(row.enum)}, not ${quoted(value)}`, {
-        hint: nearest(value, row.enum, (word) => `did you mean ${word}?`),
+        hint: meantOf(value, row.enum),
       });
     }
     if (row.pattern !== undefined && !row.pattern.test(value)) {
@@ -155,7 +155,7 @@ class Check {
     });
   }
 
-  #unknownKey(key: string, row: Row): void {
+  #unknownKey(key: string, value: unknown, row: Row): void {
     this.#path.push(key);
     const place = this.#path.length === 1 ? 'a Compose file' : formatPath(this.#path.slice(0, -1));
     if (row.properties) {
@@ -164,7 +164,7 @@ class Check {
         'unknown-key',
         `is not known: ${place} has no key ${quoted(key)}`,
         {
-          hint: this.#keyHint(key, row),
+          hint: this.#keyHint(key, row, value),
           onKey: true,
         },
       );
@@ -176,17 +176,33 @@ class Check {
   }
 
   /** The key that was probably meant, or the place where this one belongs. */
-  #keyHint(key: string, row: Row): string {
+  #keyHint(key: string, row: Row, value: unknown): string {
     const known = Object.keys(row.properties ?? {});
     const guess = (word: string): string => `did you mean \`${word}\`?`;
     const meant = synonymOf(key, known, (word) => `\`${word}\` is the key for that`);
     return (
+      this.#nestedSection() ??
       nearest(key, known, guess, 0) ??
       meant ??
+      this.#looseService(key, value) ??
       this.#placeOf(key, row) ??
       nearest(key, known, guess) ??
       ownKeys(known)
     );
+  }
+
+  /** A section such as `volumes:` that stands among the services. */
+  #nestedSection(): string | undefined {
+    const [section, name] = this.#path;
+    if (section !== 'services' || this.#path.length !== 3 || typeof name !== 'string') return undefined;
+    if (DOCUMENT.properties?.[name] === undefined) return undefined;
+    return `\`${name}:\` is taken for a service here; it belongs at the top of the file: indent it less`;
+  }
+
+  /** A service that stands beside `services:`. */
+  #looseService(key: string, value: unknown): string | undefined {
+    if (this.#path.length !== 1 || !looksLikeService(key, value)) return undefined;
+    return 'this looks like a service: indent it below `services:`';
   }
 
   #placeOf(key: string, row: Row): string | undefined {
@@ -226,7 +242,7 @@ class Check {
       path: [first],
       keyword: 'additionalProperties',
       code: 'legacy-format',
-      message: `${listed(names)} ${names.length === 1 ? 'stands' : 'stand'} at the top level, where services are not looked for`,
+      message: `${listed(names, 'and')} ${names.length === 1 ? 'stands' : 'stand'} at the top level, where services are not looked for`,
       hint: 'indent services under `services:`; a file of the first format is read when it is called fig.yml, or with --legacy',
       onKey: true,
     });
@@ -250,6 +266,13 @@ class Check {
       ...(more.onKey ? { onKey: true } : {}),
     });
   }
+}
+
+/** The word of a list that was meant: the nearest, or the only one that ends with what was written. */
+function meantOf(value: string, words: readonly string[]): string | undefined {
+  const [longer, ...others] = words.filter((word) => word.endsWith(`_${value}`));
+  if (longer !== undefined && others.length === 0) return `did you mean ${longer}?`;
+  return nearest(value, words, (word) => `did you mean ${word}?`);
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {
@@ -332,8 +355,8 @@ function quoted(text: string): string {
   return JSON.stringify(short);
 }
 
-function listed(values: readonly string[]): string {
-  return joined(values.slice(0, 12).map(quoted));
+function listed(values: readonly string[], word?: string): string {
+  return joined(values.slice(0, 12).map(quoted), word);
 }
 
 function joined(words: readonly string[], word = 'or'): string {

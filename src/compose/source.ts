@@ -1,6 +1,6 @@
 // YAML text → trees with positions. A parser for common YAML does most files; `yaml` does the rest and words errors.
 import { createRequire } from 'node:module';
-import type { CST, ParsedNode, Pair as YamlPair } from 'yaml';
+import type { CST, ParsedNode, YAMLParseError, Pair as YamlPair } from 'yaml';
 import { ComposeError } from '../errors.ts';
 import {
   type Assembly,
@@ -83,12 +83,8 @@ export function parseAny(source: Source, report: Report): readonly Node[] {
     return [tooDeep(span, beginDocument(source, report))];
   }
   const documents = [...new yaml.Composer(options).compose(tokens)];
-  for (const error of documents.flatMap((document) => document.errors).slice(0, 1)) {
-    const at = source.position(error.pos[0], error.pos[1]);
-    const message = error.message.trim();
-    const hint = at === undefined ? undefined : syntaxHint(message, source.text, at.line);
-    report.error('yaml-syntax', message.charAt(0).toLowerCase() + message.slice(1), { at, hint });
-  }
+  const [error] = documents.flatMap((document) => document.errors);
+  if (error !== undefined) reportSyntax(error, tokens, source, report);
   report.finish();
   let assembly: Assembly | undefined;
   return documents.map(({ contents }) => {
@@ -96,6 +92,49 @@ export function parseAny(source: Source, report: Report): readonly Node[] {
     assembly = beginDocument(source, report, assembly);
     return new Walk(yaml, assembly).node(contents, 0);
   });
+}
+
+/** Quotes and brackets that are not closed are shown where they open: the package only notices where the text ends. */
+function reportSyntax(
+  error: YAMLParseError,
+  tokens: readonly CST.Token[],
+  source: Source,
+  report: Report,
+): void {
+  const open = /must.* end with|missing closing/i.test(error.message)
+    ? findOpen(tokens, error.pos[0])
+    : undefined;
+  if (open !== undefined) {
+    const at = source.position(open, open + 1);
+    const message = `the ${source.text.charAt(open)} that stands here is not closed`;
+    report.error('yaml-syntax', message, {
+      at,
+      hint: 'close it, or quote the value when the sign is meant as such',
+    });
+    return;
+  }
+  const at = source.position(error.pos[0], error.pos[1]);
+  const message = error.message.trim();
+  const hint = at === undefined ? undefined : syntaxHint(message, source.text, at.line);
+  report.error('yaml-syntax', message.charAt(0).toLowerCase() + message.slice(1), { at, hint });
+}
+
+/** Where the innermost quote or bracket opens that is not closed at a place. */
+function findOpen(tokens: readonly CST.Token[], at: number): number | undefined {
+  const opens: number[] = [];
+  for (let level = tokens; level.length > 0; level = level.flatMap(childTokens)) {
+    for (const token of level) if (token.offset < at && isOpen(token, at)) opens.push(token.offset);
+  }
+  return opens.length === 0 ? undefined : Math.max(...opens);
+}
+
+function isOpen(token: CST.Token, at: number): boolean {
+  if (token.type === 'flow-collection') {
+    const end = token.start.source === '[' ? 'flow-seq-end' : 'flow-map-end';
+    return !token.end.some(({ type }) => type === end);
+  }
+  const isQuoted = token.type === 'double-quoted-scalar' || token.type === 'single-quoted-scalar';
+  return isQuoted && token.offset + token.source.length === at;
 }
 
 /** Where the first token stands that is nested too deeply. */

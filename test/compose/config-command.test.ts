@@ -77,7 +77,6 @@ services:
 networks:
   default:
     name: proj_default
-    ipam: {}
 volumes:
   vol:
     name: proj_vol

@@ -90,7 +90,19 @@ describe('in a document, variables', () => {
     ['hostname: ${W:?must be}', 'required-variable', 'compose.yaml:4:15'],
   ])('%s is refused at its place', (body, code, place) => {
     const { codes, places } = failure(serviceFile(body));
-    expect([codes, places]).toEqual([[code], [place]]);
+    expect([codes[0], places[0]]).toEqual([code, place]);
+  });
+
+  it('that are not set are told of beside what comes of it', () => {
+    const { codes, error } = failure(serviceFile('scale: ${W}'));
+    expect(codes).toEqual(['invalid-value', 'unset-variable']);
+    expect(error.hint).toMatch(/^W is not set: set it in \.env/);
+  });
+
+  it('that are wrong do not hide the other mistakes of the file', () => {
+    const { codes, places } = failure(serviceFile('ports: ["${W?}"]\nimge: x\nscale: [1]'));
+    expect(codes).toEqual(['required-variable', 'unknown-key', 'wrong-type']);
+    expect(places).toEqual(['compose.yaml:4:13', 'compose.yaml:5:5', 'compose.yaml:6:12']);
   });
 
   it('stay when nothing is to be interpolated', () => {

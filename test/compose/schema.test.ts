@@ -199,7 +199,7 @@ describe('unknown keys', () => {
   it('says once that a file has the first format', () => {
     const issue = only('web:\n  image: a\ndb:\n  image: b\ncache:\n  build: .\n');
     expect(issue).toMatchObject({ code: 'legacy-format', path: ['web'] });
-    expect(issue.message).toContain('"web", "db" or "cache"');
+    expect(issue.message).toContain('"web", "db" and "cache"');
   });
 
   it('refuses names with other characters', () => {

@@ -106,7 +106,7 @@ describe('a document', () => {
     ['1: a', 'yaml-syntax', '1:1'],
     ['a: {true: b}', 'yaml-syntax', '1:5'],
     ['? [a]\n: b', 'yaml-syntax', '1:3'],
-    ['a: "b', 'yaml-syntax', '1:6'],
+    ['a: "b', 'yaml-syntax', '1:4'],
     ['a: b\n c: d', 'yaml-syntax', '1:4'],
     ['a: *b', 'yaml-syntax', '1:4'],
     ['a: &a [*a]', 'yaml-syntax', '1:8'],

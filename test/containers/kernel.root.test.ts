@@ -295,7 +295,9 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
     expect(lines(stdout)[1]).not.toBe('sh');
     // Where programs without a log file of their own write to.
     expect((await room.sh('echo told > /proc/1/fd/1', { init: true })).stdout).toBe('told\n');
-    const { stdout: refused } = await room.sh('(echo >> /proc/1/exe) 2>/dev/null || echo refused', { init: true });
+    const { stdout: refused } = await room.sh('(echo >> /proc/1/exe) 2>/dev/null || echo refused', {
+      init: true,
+    });
     expect(refused).toBe('refused\n');
   });
 

@@ -98,9 +98,6 @@ const PROMISES: Readonly<Record<string, () => Promise<void>>> = {
 /** Those that are made of real images: images.test.ts. */
 const OF_IMAGES = ['web-stack'];
 
-/** These run on images from a registry; images.test.ts has them. */
-const WITH_IMAGES = ['web-stack'];
-
 describe('the examples', () => {
   it('are all here', () => {
     const directories = readdirSync(EXAMPLES, { withFileTypes: true }).filter((entry) => entry.isDirectory());

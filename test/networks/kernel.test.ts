@@ -52,7 +52,7 @@ import {
 } from './support.ts';
 
 describe.skipIf(isIsolated)('in a network namespace of its own', () => {
-  it.skipIf(!isRoot)('all tests of this file pass (needs root)', { timeout: 120_000 }, () => {
+  it.skipIf(!isRoot)('all tests of this file pass (needs root)', { timeout: 300_000 }, () => {
     expect(runIsolated(fileURLToPath(import.meta.url))).toBeUndefined();
   });
 });

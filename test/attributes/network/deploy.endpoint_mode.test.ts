@@ -1,19 +1,13 @@
 // deploy.endpoint_mode
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import type { Stack } from '../../support/stack.ts';
 import { isImpossible, titled } from '../inside.ts';
-import { ask, fetched, neighbours, server } from './neighbours.ts';
+import { ask, fetched, neighbours, server, translates } from './neighbours.ts';
 
 const web = (mode: string) =>
   server('web', `networks: [default]\ndeploy: { replicas: 3, endpoint_mode: ${mode} }`);
 const addressesOfWeb = "nslookup -type=a web | grep -A1 ^Name | awk '/^Address/ {print $NF}' | sort -u";
-
-/** Without address translation in the kernel the name stands for every replica, as with dnsrr. */
-const canSpread = ({ stateDir }: Stack): boolean =>
-  readFileSync(join(stateDir, 'run/networks/firewall'), 'utf8') === 'full';
 
 async function answering(stack: Stack, count: number): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
@@ -24,7 +18,7 @@ async function answering(stack: Stack, count: number): Promise<ReadonlySet<strin
 describe.skipIf(isImpossible)(titled('deploy.endpoint_mode'), () => {
   test('vip: one address, behind it every replica, also after scaling', async () => {
     await using stack = await neighbours([web('vip'), server('asker', 'networks: [default]')]);
-    if (!canSpread(stack)) {
+    if (!translates(stack)) {
       expect(await ask(stack, 'asker', addressesOfWeb)).toHaveLength(3);
       return;
     }
@@ -45,7 +39,7 @@ describe.skipIf(isImpossible)(titled('deploy.endpoint_mode'), () => {
 
   test('vip: a replica that ends is left out, and none at all is a refusal', async ({ skip }) => {
     await using stack = await neighbours([web('vip'), server('asker', 'networks: [default]')]);
-    skip(!canSpread(stack), 'the kernel has no address translation');
+    skip(!translates(stack), 'the kernel has no address translation');
     const second = (await stack.ps('web')).find(({ Name }) => Name.endsWith('-2'))?.ID.slice(0, 12) ?? '';
     await stack.ok('exec', '-T', '--index', '2', 'web', 'kill', '1').catch(() => undefined);
     await eventually(async () => expect((await answering(stack, 6)).has(second)).toBe(false));

@@ -1,4 +1,6 @@
 // Several containers on networks, and questions to the shell of one of them.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Stack } from '../../support/stack.ts';
 import { linesOf, type SceneOptions, scene, serviceOf } from '../inside.ts';
 
@@ -30,4 +32,9 @@ export async function ask(stack: Stack, service: string, script: string): Promis
 /** The host name of whoever answers at an address or name; empty when nobody does. */
 export async function fetched(stack: Stack, service: string, host: string): Promise<string> {
   return (await ask(stack, service, `timeout 2 wget -qO- http://${host}/ 2>/dev/null || true`)).join('\n');
+}
+
+/** Whether the kernel translates addresses; without that shared addresses are all replicas, and ports are relayed. */
+export function translates({ stateDir }: Stack): boolean {
+  return readFileSync(join(stateDir, 'run/networks/firewall'), 'utf8') === 'full';
 }
