@@ -19,8 +19,7 @@
 
 enum {
     CONNECTIONS_MAX = 4096,
-    SPLICE_BYTES = 1 << 20, /* as far as the pipe has slots: one for each piece of the sender's memory */
-    ROUNDS = 16,            /* before other connections have their turn */
+    SPLICE_BYTES = 64 << 10,
     POOL_MAX = 4, /* empty pipes that are kept */
     RETRY_MS = 100,
     UDP_CLIENTS_MAX = 1024,
@@ -220,15 +219,8 @@ static int flow_drain(struct connection *connection, enum side side) {
 }
 
 static int flow_move(struct connection *connection, enum side side) {
-    int error = 0;
-    for (int round = 0, moved = 1; round < ROUNDS && error == 0 && moved; round++) {
-        error = flow_fill(connection, side);
-        moved = connection->flows[side].held > 0;
-        if (error == 0)
-            error = flow_drain(connection, side);
-        moved = moved && connection->flows[side].held == 0;
-    }
-    return error;
+    int error = flow_fill(connection, side);
+    return error < 0 ? error : flow_drain(connection, side);
 }
 
 static int finish_connect(struct connection *connection) {
