@@ -37,7 +37,17 @@ const passive = new Set<string>([
   'JOIN_NAMESPACE',
   'CGROUP_DEVICES',
 ]);
-for (const name of ['ROOT_IDMAP', 'SUBDIRECTORY', 'PROBE', 'ROOT_BIND', 'MOVE_ROOT', 'HOOK_STATE', 'HOOK', 'AWAIT_HOOKS', 'BIND_IDMAP'])
+for (const name of [
+  'ROOT_IDMAP',
+  'SUBDIRECTORY',
+  'PROBE',
+  'ROOT_BIND',
+  'MOVE_ROOT',
+  'HOOK_STATE',
+  'HOOK',
+  'AWAIT_HOOKS',
+  'BIND_IDMAP',
+])
   passive.add(name);
 
 const prepare: Step[] = [
