@@ -34,7 +34,10 @@ import {
 } from './decode.ts';
 import { plain } from './tree.ts';
 
-const fileMount = struct({ source: str, target: str, uid: str, gid: str, mode: fileMode });
+const fileMount = struct(
+  { source: str, target: str, uid: str, gid: str, mode: fileMode },
+  { otherwise: { source: '' } },
+);
 const ulimits = mapOfValues(ulimit);
 
 const build = struct({
@@ -165,27 +168,33 @@ const serviceNetwork = struct({
   priority: int,
 });
 
-const port = struct({
-  name: str,
-  mode: str,
-  host_ip: str,
-  target: unsigned,
-  published: str,
-  protocol: str,
-  app_protocol: str,
-});
+const port = struct(
+  {
+    name: str,
+    mode: str,
+    host_ip: str,
+    target: unsigned,
+    published: str,
+    protocol: str,
+    app_protocol: str,
+  },
+  { otherwise: { target: 0 } },
+);
 
-const volume = struct({
-  type: str,
-  source: str,
-  target: str,
-  read_only: bool,
-  consistency: str,
-  bind: struct({ selinux: str, propagation: str, create_host_path: bool, recursive: str }),
-  volume: struct({ labels: texts, nocopy: bool, subpath: str }),
-  tmpfs: struct({ size: bytes, mode: unsigned }),
-  image: struct({ subpath: str }),
-});
+const volume = struct(
+  {
+    type: str,
+    source: str,
+    target: str,
+    read_only: bool,
+    consistency: str,
+    bind: struct({ selinux: str, propagation: str, create_host_path: bool, recursive: str }),
+    volume: struct({ labels: texts, nocopy: bool, subpath: str }),
+    tmpfs: struct({ size: bytes, mode: unsigned }),
+    image: struct({ subpath: str }),
+  },
+  { otherwise: { target: '' } },
+);
 
 const serviceFields: Readonly<Record<string, Codec>> = {
   profiles: strings,
@@ -211,16 +220,21 @@ const serviceFields: Readonly<Record<string, Codec>> = {
   configs: listOf(fileMount),
   container_name: str,
   credential_spec: struct({ config: str, file: str, registry: str }),
-  depends_on: mapOfValues(struct({ condition: str, restart: bool, required: optionalBool })),
+  depends_on: mapOfValues(
+    struct(
+      { condition: str, restart: bool, required: optionalBool },
+      { otherwise: { condition: 'service_started', required: true } },
+    ),
+  ),
   deploy,
   device_cgroup_rules: strings,
-  devices: listOf(struct({ source: str, target: str, permissions: str })),
+  devices: listOf(struct({ source: str, target: str, permissions: str }, { otherwise: { source: '' } })),
   dns: stringOrList,
   dns_opt: strings,
   dns_search: stringOrList,
   domainname: str,
   entrypoint: command,
-  provider: struct({ type: str, options: multiOptions }),
+  provider: struct({ type: str, options: multiOptions }, { otherwise: { type: '' } }),
   environment: nullableTexts,
   env_file: listOf(struct({ path: str, required: optionalBool, format: str })),
   expose: strings,
@@ -291,44 +305,59 @@ export const job = struct({
   triggers: (node) => (node === undefined ? undefined : plain(node)),
 });
 
-export const network = struct({
-  name: str,
-  driver: str,
-  driver_opts: texts,
-  ipam: struct(
-    {
-      driver: str,
-      config: listOf(struct({ subnet: str, gateway: str, ip_range: str, aux_addresses: texts })),
-      options: texts,
-    },
-    { always: true },
-  ),
-  external: bool,
-  internal: bool,
-  attachable: bool,
-  labels: texts,
-  enable_ipv4: optionalBool,
-  enable_ipv6: optionalBool,
-});
+/** Names are given when a model is normalised. */
+const named = { otherwise: { name: '' } };
 
-export const topVolume = struct({
-  name: str,
-  driver: str,
-  driver_opts: texts,
-  external: bool,
-  labels: texts,
-});
+export const network = struct(
+  {
+    name: str,
+    driver: str,
+    driver_opts: texts,
+    ipam: struct(
+      {
+        driver: str,
+        config: listOf(struct({ subnet: str, gateway: str, ip_range: str, aux_addresses: texts })),
+        options: texts,
+      },
+      { always: true },
+    ),
+    external: bool,
+    internal: bool,
+    attachable: bool,
+    labels: texts,
+    enable_ipv4: optionalBool,
+    enable_ipv6: optionalBool,
+  },
+  named,
+);
 
-export const fileObject = struct({
-  name: str,
-  file: str,
-  environment: str,
-  content: str,
-  external: bool,
-  labels: texts,
-  driver: str,
-  driver_opts: texts,
-  template_driver: str,
-});
+export const topVolume = struct(
+  {
+    name: str,
+    driver: str,
+    driver_opts: texts,
+    external: bool,
+    labels: texts,
+  },
+  named,
+);
 
-export const model = struct({ name: str, model: str, context_size: int, runtime_flags: strings });
+export const fileObject = struct(
+  {
+    name: str,
+    file: str,
+    environment: str,
+    content: str,
+    external: bool,
+    labels: texts,
+    driver: str,
+    driver_opts: texts,
+    template_driver: str,
+  },
+  named,
+);
+
+export const model = struct(
+  { name: str, model: str, context_size: int, runtime_flags: strings },
+  { otherwise: { model: '' } },
+);

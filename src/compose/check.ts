@@ -105,6 +105,8 @@ function checkNetworks({ project, name, service, fail }: Checking): void {
 
 /** What to do about a name that nothing is declared under. */
 function declareHint(name: string, section: string, declared: Dict<unknown>): string {
+  if (name === '')
+    return `the entry has no name: write one of those that \`${section}:\` at the top level declares`;
   const similar = nearest(name, Object.keys(declared), (other) => `did you mean ${other}?`);
   return similar ?? `declare it at the top level: \`${section}: { ${name}: ${examples[section] ?? '{}'} }\``;
 }

@@ -151,6 +151,8 @@ export const nullableTexts: Codec = mapOfValues(anyText, null);
 export interface StructOptions {
   /** Printed even when nothing is written. */
   readonly always?: boolean;
+  /** What attributes that every such mapping has are when they are missing or empty; that is not printed. */
+  readonly otherwise?: Readonly<Record<string, unknown>>;
 }
 
 interface Field {
@@ -163,13 +165,19 @@ interface Field {
 /** A mapping of known attributes, in the order of the reference; extensions are kept aside, not enumerable. */
 export function struct(fields: Readonly<Record<string, Codec>>, options: StructOptions = {}): Codec {
   let table: readonly Field[] | undefined;
+  const otherwise = Object.entries(options.otherwise ?? {});
   return (node, decoding) => {
     if (node === undefined || isAbsent(node)) return options.always === true ? Object.freeze({}) : undefined;
     if (node.kind !== 'map') return undefined;
     table ??= Object.entries(fields).map(([name, codec]) => {
       return { name, codec, isAlways: codec(undefined, decoding) !== undefined };
     });
-    return Object.freeze(decodeFields(node, table, decoding));
+    const values = decodeFields(node, table, decoding);
+    for (const [name, value] of otherwise) {
+      // Not enumerable: what is empty is not printed, but code that reads it finds what its type promises.
+      if (!Object.hasOwn(values, name)) Object.defineProperty(values, name, { value });
+    }
+    return Object.freeze(values);
   };
 }
 

@@ -38,7 +38,7 @@ const defaults = compile<Default>(
       setDefault(node, 'mode', text('ingress'));
     },
     'services.*.secrets.*': (node) =>
-      setDefault(node, 'target', text(`/run/secrets/${textOf(get(node, 'source'))}`)),
+      setDefault(node, 'target', text(`/run/secrets/${textOf(get(node, 'source')) ?? ''}`)),
   }),
 );
 

@@ -136,7 +136,8 @@ export interface FileObjectMount {
 }
 
 export interface Hook {
-  readonly command: readonly string[];
+  /** `null`: written without a value. */
+  readonly command: readonly string[] | null;
   readonly user?: string;
   readonly privileged?: boolean;
   readonly working_dir?: string;
@@ -251,7 +252,7 @@ export interface WatchRule {
   readonly ignore?: readonly string[];
   readonly include?: readonly string[];
   readonly initial_sync?: boolean;
-  readonly exec?: Partial<Hook> | { readonly command: null };
+  readonly exec?: Hook;
 }
 
 /** Attributes of a service in the order of the specification's alphabet. */

@@ -20,7 +20,7 @@ export async function runHooks(
   { kind, hooks, action, signal }: HookRun,
 ): Promise<void> {
   for (const [index, hook] of hooks.entries()) {
-    const options = { ...execOptions(hook), command: hook.command };
+    const options = { ...execOptions(hook), command: hook.command ?? [] };
     const ctx = { ...session.ctx, machine: session.machine };
     const { exitCode, stdout, stderr } = await execCaptured(ctx, record, options, signal);
     for (const line of linesOf(stdout)) session.emit({ type: 'output', action, stream: 'stdout', line });
