@@ -3,14 +3,17 @@
 //   node bench/pull.mjs --layouts DIR [--docker DIR] [--runs N]
 //
 // DIR has the OCI layouts of the image set. Everything runs in a network and mount namespace of its own: registry,
-// Docker's daemon (from --docker, with its own data directory) and the clients. Each tool pulls into an empty store;
-// rounds take turns, figures are medians. Replaces the section "Pulling" of bench/RESULTS.md.
+// Docker's daemon (from --docker) and the clients. Each tool pulls into an empty store, Docker with a daemon started for
+// it; rounds take turns, figures are medians. Nothing is removed before the end: ext4 looks for a new inode past all
+// that were freed within a minute, one by one, which then takes longer than the pull. Replaces the section "Pulling" of
+// bench/RESULTS.md.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { replaceSection } from './results.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values: option } = parseArgs({
@@ -36,10 +39,10 @@ function again() {
 
 async function measure() {
   const scratch = mkdtempSync(join(tmpdir(), 'tscompose-bench-pull-'));
-  const started = [];
+  let registry;
   try {
     run('ip', ['link', 'set', 'lo', 'up']);
-    const registry = await startRegistry(scratch, started);
+    registry = await startRegistry(scratch);
     for (const name of IMAGES)
       run('skopeo', [
         'copy',
@@ -48,52 +51,63 @@ async function measure() {
         `oci:${option.layouts}/${name}`,
         `docker://${HOST}/${name}`,
       ]);
-    const docker = await startDocker(scratch, started);
-    const rounds = Array.from({ length: Number(option.runs) }, () => round({ scratch, docker }));
-    publish(rounds, requestsOf(scratch, registry));
+    const rounds = [];
+    for (let count = 0; count < Number(option.runs); count++) rounds.push(await round(scratch));
+    publish(rounds, requestsOf(scratch, join(scratch, 'registry.log')));
   } finally {
-    for (const child of started.reverse()) {
-      child.kill();
-      await new Promise((resolve) => (child.exitCode === null ? child.on('exit', resolve) : resolve()));
-    }
+    if (registry !== undefined) await end(registry);
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-async function startRegistry(scratch, started) {
+async function startRegistry(scratch) {
   const log = join(scratch, 'registry.log');
   writeFileSync(
     join(scratch, 'registry.yml'),
     `version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: ${scratch}/registry}\nhttp: {addr: ${HOST}}\n`,
   );
   const command = `exec docker-registry serve ${scratch}/registry.yml > ${log} 2>&1`;
-  started.push(spawn('sh', ['-c', command], { stdio: 'ignore' }));
+  const child = spawn('sh', ['-c', command], { stdio: 'ignore' });
   await until(() => fetch(`http://${HOST}/v2/`));
-  return log;
+  return child;
 }
 
-async function startDocker(scratch, started) {
-  if (option.docker === undefined) return undefined;
-  const socket = `unix://${scratch}/docker.sock`;
-  const args = ['--data-root', `${scratch}/docker`, '--exec-root', `${scratch}/docker-run`, '-H', socket];
+/** A daemon with an empty store, for one pull. */
+async function dockerPull(scratch, name) {
+  const dir = fresh(scratch, 'docker');
+  const socket = `unix://${dir}/docker.sock`;
+  const args = ['--data-root', `${dir}/data`, '--exec-root', `${dir}/run`, '-H', socket];
   const env = { ...process.env, PATH: `${option.docker}:${process.env.PATH}` };
-  const options = [
-    '--pidfile',
-    `${scratch}/docker.pid`,
-    '--iptables=false',
-    '--ip6tables=false',
-    '--bridge=none',
-  ];
-  const log = `${scratch}/dockerd.log`;
-  const command = `exec ${option.docker}/dockerd ${[...args, ...options].join(' ')} > ${log} 2>&1`;
-  started.push(spawn('sh', ['-c', command], { stdio: 'ignore', env }));
+  const options = ['--pidfile', `${dir}/pid`, '--iptables=false', '--ip6tables=false', '--bridge=none'];
+  const command = `exec ${option.docker}/dockerd ${[...args, ...options].join(' ')} > ${dir}/log 2>&1`;
+  const daemon = spawn('sh', ['-c', command], { stdio: 'ignore', env });
   const docker = (...words) => run(join(option.docker, 'docker'), ['-H', socket, ...words], { env });
-  await until(() => docker('version'));
-  return docker;
+  try {
+    await until(() => docker('version'));
+    const pids = [daemon.pid, Number(readFileSync(`${dir}/run/containerd/containerd.pid`, 'utf8'))];
+    const busy = () => pids.map(processorTime).reduce((sum, ms) => sum + ms, 0);
+    const before = busy();
+    const { ms } = timed(() => docker('pull', '-q', name));
+    return { ms, busy: busy() - before };
+  } finally {
+    await end(daemon);
+  }
 }
 
-/** One pull of each image by each tool into an empty store: milliseconds, and our peak memory in bytes. */
-function round({ scratch, docker }) {
+async function end(child) {
+  child.kill();
+  await new Promise((resolve) => (child.exitCode === null ? child.on('exit', resolve) : resolve()));
+}
+
+/** Milliseconds that a process and the children it waited for were computing. */
+function processorTime(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
+}
+
+/** One pull of each image by each tool into an empty store: milliseconds, processor time, our peak memory in bytes. */
+async function round(scratch) {
   const result = {};
   for (const image of IMAGES) {
     const name = `${HOST}/${image}`;
@@ -104,18 +118,25 @@ function round({ scratch, docker }) {
       run('skopeo', ['copy', '-q', '--src-tls-verify=false', `docker://${name}`, `oci:${layout}/oci:x`]);
       run('umoci', ['unpack', '--image', `${layout}/oci:x`, `${layout}/bundle`]);
     });
-    const theirs = docker === undefined ? undefined : timed(() => docker('pull', '-q', name));
-    if (docker !== undefined) docker('image', 'rm', '-f', name);
-    result[image] = { ours: ours.ms, memory: ours.value, peers: peers.ms, docker: theirs?.ms };
+    const docker = option.docker === undefined ? undefined : await dockerPull(scratch, name);
+    result[image] = {
+      ours: ours.ms,
+      peers: peers.ms,
+      docker: docker?.ms,
+      oursBusy: ours.value.busy,
+      dockerBusy: docker?.busy,
+      memory: ours.value.memory,
+    };
     console.error(image, result[image]);
   }
   return result;
 }
 
-/** Runs our command; the most memory that it had, in bytes. */
+/** Runs our command; the most memory that it had, in bytes, and its processor time in milliseconds. */
 function peak(args) {
-  const { stderr } = run('/usr/bin/time', ['-f', '%M', process.execPath, cli, ...args]);
-  return Number(stderr.trim().split('\n').at(-1)) * 1024;
+  const { stderr } = run('/usr/bin/time', ['-f', '%M %U %S', process.execPath, cli, ...args]);
+  const [kilobytes, user, system] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number);
+  return { memory: kilobytes * 1024, busy: (user + system) * 1000 };
 }
 
 /** What the registry is asked for: a second image, a pull with everything here, `up` with everything here. */
@@ -145,31 +166,33 @@ function linesOf(log) {
 }
 
 function publish(rounds, requests) {
-  const rows = IMAGES.map((image) => {
+  const table = IMAGES.map((image) => {
     const median = (key) => medianOf(rounds.map((each) => each[image][key]));
     const [ours, peers, docker] = [median('ours'), median('peers'), median('docker')];
     const cells = [ours, docker, ratio(docker, ours), peers, ratio(peers, ours)];
+    cells.push(median('oursBusy'), median('dockerBusy'));
     const memory = Math.max(...rounds.map((each) => each[image].memory)) / 1e6;
-    return `| ${image} | ${cells.map((cell) => (typeof cell === 'number' ? `${Math.round(cell)} ms` : cell)).join(' | ')} | ${memory.toFixed(0)} MB |`;
+    return `| ${image} | ${cells.map(inMilliseconds).join(' | ')} | ${memory.toFixed(0)} MB |`;
   });
   const blobs = (lines) => lines.filter((line) => line.startsWith('GET') && line.includes('/blobs/')).length;
-  const section = `## Pulling
+  const section = `Medians of ${rounds.length} rounds, registry on loopback, every store empty before
+(\`node bench/pull.mjs --layouts DIR --docker DIR --runs ${rounds.length}\`). ${loadavg()[0].toFixed(1)} processes were runnable at the end,
+on ${cpus().length} processors. Docker's processor time is that of its daemon and containerd.
 
-Medians of ${rounds.length} rounds, registry on loopback, every store empty before (\`node bench/pull.mjs --layouts DIR --docker DIR\`).
-
-| image | tscompose | docker pull | ratio | skopeo copy + umoci unpack | ratio | peak memory of tscompose |
-| --- | --- | --- | --- | --- | --- | --- |
-${rows.join('\n')}
+| image | tscompose | docker pull | ratio | skopeo copy + umoci unpack | ratio | processor time of tscompose | of Docker | peak memory of tscompose |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+${table.join('\n')}
 
 - Blobs fetched for ${IMAGES[0]}: ${blobs(requests.base)}; then for ${IMAGES[1]}, which shares its layers: ${blobs(requests.second)}.
 - \`pull\` of ${IMAGES.length} images that are here: ${requests.present.length} requests (${[...new Set(requests.present.map((line) => line.split(' ')[0]))].join(', ')}).
 - \`up\` with every image here: ${requests.up.length} requests.
 `;
-  const path = join(root, 'bench/RESULTS.md');
-  const before = existsSync(path) ? readFileSync(path, 'utf8') : '# Results\n';
-  const others = before.replace(/\n*## Pulling\n[\s\S]*?(?=\n## |$)/, '');
-  writeFileSync(path, `${others.trimEnd()}\n\n${section}`);
+  replaceSection('Pulling', section);
   console.log(section);
+}
+
+function inMilliseconds(cell) {
+  return typeof cell === 'number' ? `${Math.round(cell)} ms` : (cell ?? '-');
 }
 
 function ratio(theirs, ours) {
@@ -190,10 +213,7 @@ function timed(task) {
 }
 
 function fresh(scratch, name) {
-  const dir = join(scratch, name);
-  rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir);
-  return dir;
+  return mkdtempSync(join(scratch, `${name}-`));
 }
 
 function run(command, args, options = {}) {

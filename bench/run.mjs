@@ -3,7 +3,7 @@
 //   node bench/run.mjs [--peers DIR] [--side-by-side FILE] [--runs N] [--replicas N] [--only a,b]
 //
 // Docker runs from DIR, where get-peers.sh unpacks it; without it only tscompose and the floor are measured. Writes
-// bench/RESULTS.md with the figures, the command and the machine. Needs root and a static busybox.
+// the section "Commands" of bench/RESULTS.md with the figures, the command and the machine. Needs root and a static busybox.
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -18,6 +18,7 @@ import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { replaceSection } from './results.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values: option } = parseArgs({
@@ -163,9 +164,7 @@ function table(text) {
 }
 
 function write(measured, floors) {
-  const text = `# Measured
-
-On ${machine()}, ${new Date().toISOString().slice(0, 10)}. \`node -e 0\` takes ${startOfNode().toFixed(0)} ms there, which
+  const text = `On ${machine()}, ${new Date().toISOString().slice(0, 10)}. \`node -e 0\` takes ${startOfNode().toFixed(0)} ms there, which
 every command of tscompose includes.
 
 \`npm run bench\`, which runs
@@ -181,7 +180,7 @@ mount, /proc, /dev, veth pair, pivot_root, exec, one after the other), the media
 | --- | --- | --- |
 ${floors.map(({ count, up, down }) => `| ${count} | ${up.toFixed(1)} | ${down.toFixed(1)} |`).join('\n')}
 `;
-  writeFileSync(join(root, 'bench/RESULTS.md'), text);
+  replaceSection('Commands', text);
   console.log(text);
 }
 
