@@ -1,12 +1,22 @@
 // Input made to hurt: it ends with a clear error, not with a crash, a hang or a machine without memory.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { graphDot, graphJson, graphMermaid, graphTree, nodeText } from '../../src/cli/graph/formats.ts';
 import { type EnvEntry, parseEnvFile } from '../../src/compose/dotenv.ts';
-import { loadProject } from '../../src/compose/load.ts';
-import { printProject } from '../../src/compose/print.ts';
+import { lintProject } from '../../src/compose/lint.ts';
+import { type LoadOptions, loadModel, loadProject } from '../../src/compose/load.ts';
+import { printProject, projectDocument } from '../../src/compose/print.ts';
+import type { Project } from '../../src/compose/project.ts';
+import { explainValue } from '../../src/compose/provenance.ts';
+import { selectServices } from '../../src/compose/select.ts';
 import { substitute, TemplateError } from '../../src/compose/template.ts';
 import { ComposeError } from '../../src/errors.ts';
+import { buildGraph } from '../../src/plan/graph.ts';
+import { graphSvg } from '../../src/plan/graph-svg.ts';
+import { networkHash, serviceHash, volumeHash } from '../../src/plan/hash.ts';
 import { directory, failure, load, serviceFile } from './fixture.ts';
-import { corpus, mutate, random } from './mutations.ts';
+import { corpus, mutate, mutateFiles, mutateTree, random } from './mutations.ts';
 
 const service = 'services: { a: { image: b } }\n';
 const lines = (count: number, line: (index: number) => string): string =>
@@ -113,16 +123,61 @@ describe('is read', () => {
   });
 });
 
-/** Loads a text; whatever is wrong with it has to be an expected failure. */
-function survive(text: string, cwd: string): void {
-  const env = { HOME: '/home/user', A: 'a' };
+const env = { HOME: '/home/user', A: 'a' };
+
+/** Everything that is made of a project that loads. */
+function useProject(project: Project, next: (bound: number) => number): void {
+  expect(printProject(project, 'yaml').length).toBeGreaterThan(0);
+  expect(printProject(project, 'json').length).toBeGreaterThan(0);
+  lintProject(project, { readSource: () => '', exists: () => next(2) === 0, selinux: true });
+  const services = Object.values({ ...project.services, ...project.disabledServices });
+  for (const service of services) expect(serviceHash(service)).toHaveLength(64);
+  for (const network of Object.values(project.networks)) networkHash(network);
+  for (const volume of Object.values(project.volumes)) volumeHash(volume);
+  for (const path of pathsOf(projectDocument(project, 'json')).slice(0, 50)) explainValue(project, path);
+  selectServices(project, Object.keys(project.services).slice(0, 1), { includeDependencies: true });
+  const graph = buildGraph(project.services, project.positionOf);
+  for (const draw of [graphTree, graphMermaid, graphDot, graphJson]) draw(project, graph);
+  graphSvg(graph, project.name, (name) => nodeText(project, name));
+}
+
+function pathsOf(value: unknown, path = ''): string[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  const step = (key: string): string => (Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`);
+  return Object.entries(value).flatMap(([key, item]) => pathsOf(item, step(key).replace(/^\./, '')));
+}
+
+/** Loads what is given, in some of the ways there are; whatever is wrong with it has to be an expected failure. */
+function survive(
+  options: Partial<LoadOptions> & { readonly cwd: string },
+  next: (bound: number) => number,
+): void {
+  const ways: Partial<LoadOptions> = {
+    interpolate: next(8) !== 0,
+    normalize: next(8) !== 0,
+    consistency: next(3) !== 0,
+    resolvePaths: next(8) !== 0,
+    resolveEnv: next(8) !== 0,
+    allResources: next(2) !== 0,
+    legacy: next(20) === 0,
+    profiles: next(2) === 0 ? ['*'] : [],
+  };
+  expected(() => {
+    if (ways.interpolate === false) loadModel({ env, ...ways, ...options });
+    else {
+      const { project } = loadProject({ env, ...ways, ...options });
+      if (ways.consistency !== false) useProject(project, next);
+      else printProject(project, 'yaml');
+    }
+  });
+}
+
+/** What a round does may fail, but only as something that a user is told. */
+function expected(round: () => void): void {
   try {
-    const { project } = loadProject({ cwd, env, files: ['-'], readStdin: () => text, allResources: true });
-    const printed = printProject(project, 'yaml');
-    expect(printed.length).toBeGreaterThan(0);
+    round();
   } catch (error) {
-    if (!(error instanceof ComposeError))
-      throw new Error(`not an expected failure for ${JSON.stringify(text)}`, { cause: error });
+    if (!(error instanceof ComposeError)) throw error;
   }
 }
 
@@ -131,49 +186,82 @@ describe('never ends in a crash', () => {
   const seconds = Number(process.env.TSCOMPOSE_FUZZ_SECONDS ?? 2);
   const timeout = seconds * 1000 + 60_000;
 
-  /** Some rounds on any machine, and as many more as there is time for. */
-  function forAWhile(round: () => void): void {
+  /** Some rounds on any machine, and as many more as there is time for; a failure says how to see it again. */
+  function forAWhile<T>(
+    make: (next: (bound: number) => number) => T,
+    run: (input: T, next: (bound: number) => number) => void,
+  ): void {
+    const next = random(seed);
     const end = performance.now() + seconds * 1000;
-    for (let count = 0; count < 100 || performance.now() < end; count++) round();
+    for (let count = 0; count < 100 || performance.now() < end; count++) {
+      const input = make(next);
+      try {
+        run(input, next);
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.stack : String(cause);
+        throw new Error(`TSCOMPOSE_FUZZ_SEED=${seed}, round ${count}: ${reason}\n${JSON.stringify(input)}`, {
+          cause,
+        });
+      }
+    }
   }
 
   it('with mutated compose files', { timeout }, () => {
-    const next = random(seed);
     const cwd = directory({});
     const texts = corpus();
-    forAWhile(() => survive(mutate(texts[next(texts.length)] ?? '', next), cwd));
+    forAWhile(
+      (next) => mutate(texts[next(texts.length)] ?? '', next),
+      (text, next) => survive({ cwd, files: ['-'], readStdin: () => text }, next),
+    );
+  });
+
+  it('with mutated structures', { timeout }, () => {
+    const cwd = directory({ 'base.yaml': serviceFile('') });
+    const texts = corpus();
+    forAWhile(
+      (next) => mutateTree(texts, next),
+      (text, next) => survive({ cwd, files: ['-'], readStdin: () => text }, next),
+    );
+  });
+
+  it('with mutated files that override, extend and include each other', { timeout }, () => {
+    const cwd = directory({});
+    const texts = corpus();
+    forAWhile(
+      (next) => mutateFiles(texts, next),
+      (files, next) => {
+        for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
+        survive({ cwd }, next);
+      },
+    );
   });
 
   it('with mutated env files', { timeout }, () => {
-    const next = random(seed + 1);
     const text = 'A=1\nexport B="x\\n${A:-y}" # c\nC=\'l\nm\'\nD: ${B?e}\nE\nF=$$x ${G:+h}\n';
-    forAWhile(() => {
-      const mutant = mutate(text, next);
-      try {
-        parseEnvFile('.env', mutant, new Map<string, EnvEntry>(), {
-          lookup: () => undefined,
-          onUnset: () => undefined,
-        });
-      } catch (error) {
-        if (!(error instanceof ComposeError)) throw new Error(JSON.stringify(mutant), { cause: error });
-      }
-    });
+    forAWhile(
+      (next) => mutate(text, next),
+      (mutant) =>
+        expected(() =>
+          parseEnvFile('.env', mutant, new Map<string, EnvEntry>(), {
+            lookup: () => undefined,
+            onUnset: () => undefined,
+          }),
+        ),
+    );
   });
 
   it('with mutated templates', { timeout }, () => {
-    const next = random(seed + 2);
     const text = '$A ${B} ${C:-d${E}} ${F-g} ${H:?i} ${J?k} ${L:+m} ${N+o} $$P {q} ${';
-    forAWhile(() => {
-      const mutant = mutate(text, next);
-      try {
-        substitute(
-          mutant,
-          (name) => (name < 'F' ? name : undefined),
-          () => undefined,
-        );
-      } catch (error) {
-        if (!(error instanceof TemplateError)) throw new Error(JSON.stringify(mutant), { cause: error });
-      }
-    });
+    const lookup = (name: string): string | undefined => (name < 'F' ? name : undefined);
+    forAWhile(
+      (next) => mutate(text, next),
+      (mutant) => {
+        try {
+          substitute(mutant, lookup, () => undefined);
+        } catch (error) {
+          if (!(error instanceof TemplateError)) throw error;
+        }
+      },
+    );
   });
 });

@@ -1,6 +1,7 @@
 // Real compose files and seeded mutations of them, for tests that try what nobody wrote.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
 
 const root = join(import.meta.dirname, '../..');
 /** Recorded cases of the reference, where they are present. */
@@ -81,8 +82,11 @@ networks:
 `,
 ];
 
+/** A number below a bound. */
+type Next = (bound: number) => number;
+
 /** Numbers below a bound, always the same ones for a seed. */
-export function random(seed: number): (bound: number) => number {
+export function random(seed: number): Next {
   let state = seed;
   return (bound) => {
     state = (state + 0x6d2b79f5) | 0;
@@ -156,7 +160,7 @@ const pieces = [
 ];
 
 /** A text with one to three random changes; long ones are cut first. */
-export function mutate(text: string, next: (bound: number) => number): string {
+export function mutate(text: string, next: Next): string {
   let result = text;
   if (result.length > 6000) {
     const middle = next(result.length - 3000);
@@ -172,4 +176,167 @@ export function mutate(text: string, next: (bound: number) => number): string {
     else result = result.slice(0, at) + pieces[next(pieces.length)] + result.slice(at);
   }
   return result;
+}
+
+/** A place in plain data: a container and the key or index of one value in it. */
+interface Spot {
+  readonly holder: Record<string, unknown> | unknown[];
+  readonly key: string | number;
+}
+
+/** What stands where something else is expected. */
+const strangers: readonly (() => unknown)[] = [
+  () => null,
+  () => '',
+  () => 'x',
+  () => 'true',
+  () => '${A}',
+  () => '${NONE}',
+  () => 'service:',
+  () => '0',
+  () => 0,
+  () => -1,
+  () => 1.5,
+  () => 65536,
+  () => 1e21,
+  () => true,
+  () => false,
+  () => [],
+  () => [null],
+  () => [''],
+  () => ['x', 'x'],
+  () => [[]],
+  () => [{}],
+  () => ({}),
+  () => ({ x: null }),
+  () => ({ '': '' }),
+  () => ({ x: {} }),
+  () => ({ 'x-x': 1 }),
+  () => ({ __proto__: null, constructor: 'x', toString: {} }),
+];
+
+/** A document of the corpus as plain data, undefined when it is not one. */
+function document(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = parse(text, { merge: true, logLevel: 'silent' });
+    const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isMapping ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every place of a document, the deeper ones too. */
+function spotsOf(value: unknown, spots: Spot[] = []): Spot[] {
+  if (typeof value !== 'object' || value === null) return spots;
+  const holder = value as Record<string, unknown> | unknown[];
+  for (const key of Array.isArray(holder) ? holder.keys() : Object.keys(holder)) {
+    spots.push({ holder, key });
+    spotsOf(Reflect.get(holder, key), spots);
+  }
+  return spots;
+}
+
+function pickFrom<T>(values: readonly T[], next: Next): T | undefined {
+  return values[next(Math.max(values.length, 1))];
+}
+
+const read = ({ holder, key }: Spot): unknown => Reflect.get(holder, key);
+const write = ({ holder, key }: Spot, value: unknown): boolean =>
+  Reflect.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true });
+
+function remove({ holder, key }: Spot): void {
+  if (Array.isArray(holder)) holder.splice(Number(key), 1);
+  else Reflect.deleteProperty(holder, key);
+}
+
+const inText = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+
+/** A value of another shape that says the same: text for a number, a list of one, a mapping of names. */
+function reshaped(value: unknown, next: Next): unknown {
+  if (Array.isArray(value)) {
+    const named = Object.fromEntries(value.map((item, index) => [inText(item), next(2) ? null : index]));
+    return [named, value[0], [...value, ...value], JSON.stringify(value), [value]][next(5)];
+  }
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value);
+    const [first] = entries;
+    return [entries.map(([key, item]) => `${key}=${inText(item)}`), Object.keys(value), first?.[1], [value]][
+      next(4)
+    ];
+  }
+  const text = inText(value);
+  return [text, Number(text), [value], { [text]: null }, `\${A:-${text}}`][next(5)];
+}
+
+/** A document with one to four changes of its structure; parts of another one stand where they do not belong. */
+function mutateStructure(own: Record<string, unknown>, other: Record<string, unknown>, next: Next): void {
+  for (let rounds = next(4) + 1; rounds > 0; rounds--) {
+    const spots = spotsOf(own);
+    const spot = pickFrom(spots, next);
+    if (spot === undefined) return;
+    const others = spotsOf(other);
+    const kind = next(8);
+    if (kind === 0) write(spot, pickFrom(strangers, next)?.());
+    else if (kind === 1) write(spot, reshaped(read(spot), next));
+    else if (kind === 2) remove(spot);
+    else if (kind === 3) {
+      const like = others.filter(({ key }) => key === spot.key);
+      const source = pickFrom(like, next);
+      if (source !== undefined) write(spot, structuredClone(read(source)));
+    } else if (kind === 4) {
+      const source = pickFrom(others, next);
+      if (source !== undefined) write(spot, structuredClone(read(source)));
+    } else if (kind === 5) {
+      const source = pickFrom(others, next);
+      if (source !== undefined)
+        write(
+          { holder: spot.holder, key: Array.isArray(spot.holder) ? spot.key : source.key },
+          structuredClone(read(source)),
+        );
+    } else if (kind === 6) {
+      const here = spots.filter(({ key }) => key === spot.key);
+      const source = pickFrom(here, next);
+      if (source !== undefined) write(spot, structuredClone(read(source)));
+    } else write(spot, { extends: pickFrom(['x', { file: 'base.yaml', service: 'web' }, {}], next) });
+  }
+}
+
+/** A text whose structure was changed, printed as YAML or JSON; sometimes its letters are changed too. */
+export function mutateTree(texts: readonly string[], next: Next): string {
+  const own = document(pickFrom(texts, next) ?? '');
+  const other = document(pickFrom(texts, next) ?? '');
+  if (own === undefined || other === undefined) return mutate(pickFrom(texts, next) ?? '', next);
+  mutateStructure(own, other, next);
+  const text = next(4) === 0 ? JSON.stringify(own) : stringify(own, { aliasDuplicateObjects: next(2) === 0 });
+  return next(5) === 0 ? mutate(text, next) : text;
+}
+
+/** A project of several files that override, extend and include each other, all of them mutants. */
+export function mutateFiles(texts: readonly string[], next: Next): Readonly<Record<string, string>> {
+  const names = ['compose.yaml', 'compose.override.yaml', 'base.yaml', 'part.yaml'];
+  const files: Record<string, string> = { '.env': mutate('A=a\nB="${A}x"\nCOMPOSE_PROFILES=x\n', next) };
+  for (const name of names) {
+    const value = document(mutateTree(texts, next)) ?? {};
+    if (next(3) === 0 && name !== 'part.yaml') value.include = include(next);
+    const services = Object.entries(value.services ?? {});
+    for (const [key, service] of services.slice(0, 3)) {
+      if (typeof service !== 'object' || service === null || next(2) === 0) continue;
+      if (next(3) === 0) Object.assign(service, { env_file: pickFrom(['.env', { path: '.env' }], next) });
+      const target = next(4) === 0 ? key : (pickFrom(services, next)?.[0] ?? '');
+      const file = pickFrom(['base.yaml', 'part.yaml', undefined], next);
+      Object.assign(service, { extends: file === undefined ? target : { file, service: target } });
+    }
+    files[name] = stringify(value);
+  }
+  return files;
+}
+
+function include(next: Next): unknown {
+  const whole = { path: ['part.yaml', 'base.yaml'], project_directory: '.', env_file: '.env' };
+  return pickFrom<unknown>(
+    [['part.yaml'], [whole], [{ path: 'part.yaml' }, 'base.yaml'], [{}], 'part.yaml'],
+    next,
+  );
 }
