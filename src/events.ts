@@ -1,5 +1,6 @@
 // What the engine tells the world while it works.
 import type { Position } from './errors.ts';
+import type { Progress as TransferProgress } from './images/ingest.ts';
 import type { Action, Plan } from './plan/plan.ts';
 
 /** Told while a goal is being reached, in the order in which it happens. */
@@ -16,6 +17,8 @@ export type EngineEvent =
       readonly elapsedMs: number;
       readonly error: Error;
     }
+  /** How far a part of an image is that the action brings here. */
+  | { readonly type: 'transfer'; readonly action: Action; readonly progress: TransferProgress }
   /** `because`: what failed before it; undefined: the goal was given up. */
   | { readonly type: 'action-skipped'; readonly action: Action; readonly because: Action | undefined }
   | {

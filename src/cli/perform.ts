@@ -44,15 +44,27 @@ export interface Reaching extends PerformOptions {
   readonly progress?: Progress;
 }
 
+/** What the first interrupt is answered with. */
+export const STOPPING = 'Gracefully stopping... (again to force)\n';
+
 /** Reaches the goal and shows how; what failed is in the result. */
 export async function reach(context: CliContext, project: Project, reaching: Reaching): Promise<Result> {
   requireRoot();
   const { goal, progress = createProgress(context), ...options } = reaching;
   const engine = await context.engine();
   const onEvent = eventPrinter(context, progress);
+  const force = context.insistence;
+  const answer = () => progress.note(STOPPING);
+  options.signal?.addEventListener('abort', answer, { once: true });
   try {
-    return await engine.apply(project, goal, { ...options, parallel: context.global.parallel, onEvent });
+    return await engine.apply(project, goal, {
+      ...options,
+      force,
+      parallel: context.global.parallel,
+      onEvent,
+    });
   } finally {
+    options.signal?.removeEventListener('abort', answer);
     await progress.finish();
   }
 }
@@ -71,6 +83,8 @@ export function eventPrinter(context: CliContext, progress: Progress): (event: E
         return progress.update(event.action, 'failed', event.error.message);
       case 'action-skipped':
         return progress.update(event.action, 'skipped');
+      case 'transfer':
+        return progress.transfer(event.action, event.progress);
       case 'output':
         return progress.note(`${event.line}\n`);
       case 'lock-waiting':

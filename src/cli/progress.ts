@@ -1,9 +1,11 @@
 // What is happening, on standard error: a list that changes on a terminal, otherwise one line per change.
 // Only this file knows listr2, and it is loaded when something takes long enough to be watched.
+import type { Progress as TransferProgress } from '../images/ingest.ts';
 import type { Action, Plan } from '../plan/plan.ts';
 import type { CliContext } from './command.ts';
 import { styled } from './output.ts';
 import { type Phrase, phraseOf } from './phrases.ts';
+import { documentTeller, partLines, phaseTeller, type Track, track } from './transfer-track.ts';
 
 /** How an action ended, or that it began. */
 export type Step = 'started' | 'done' | 'failed' | 'skipped';
@@ -12,6 +14,8 @@ export interface Progress {
   /** What is going to be done. */
   expect(plan: Plan): void;
   update(action: Action, step: Step, message?: string): void;
+  /** How far a part of the image is that an action brings here. */
+  transfer(action: Action, progress: TransferProgress): void;
   /** A text of its own; what would disturb the drawing comes after it. */
   note(text: string): void;
   /** Stops drawing; what comes later is printed line by line. */
@@ -23,14 +27,15 @@ export interface Progress {
 /** Anything faster than this is over before it would be read. */
 const WATCHABLE_MS = 150;
 const NARROWEST = 20;
+const RETITLE_MS = 80;
 
 /** The kind of progress that the flags and the terminal ask for. */
 export function createProgress(context: CliContext, wanted?: 'quiet'): Progress {
   const progress = wanted ?? context.global.progress;
   if (progress === 'quiet') return silent(context);
-  if (progress === 'json') return lines(context, jsonLine);
+  if (progress === 'json') return lines(context, JSON_LINES);
   const interactive = progress === 'tty' || (progress === 'auto' && context.isTerminal('stderr'));
-  if (!interactive || context.global.ansi === 'never' || isTooNarrow()) return lines(context, plainLine);
+  if (!interactive || context.global.ansi === 'never' || isTooNarrow()) return lines(context, PLAIN_LINES);
   return new Drawing(context);
 }
 
@@ -40,31 +45,82 @@ function isTooNarrow(): boolean {
   return columns !== undefined && columns < NARROWEST;
 }
 
+function terminalRows(): number {
+  return process.stderr.rows || 24;
+}
+
 function silent(context: CliContext): Progress {
   return {
     expect: () => undefined,
     update: () => undefined,
+    transfer: () => undefined,
     note: (text) => context.err(text),
     release: () => undefined,
     finish: async () => undefined,
   };
 }
 
-type Line = (phrase: Phrase, step: Step, message: string | undefined) => string;
+interface Lines {
+  readonly line: (phrase: Phrase, step: Step, message: string | undefined) => string;
+  /** Tells how far the parts of an image are. */
+  readonly transfer: (
+    subject: string,
+    state: Track,
+    say: (line: string) => void,
+  ) => (progress: TransferProgress) => void;
+}
+
+interface Telling {
+  readonly state: Track;
+  readonly tell: (progress: TransferProgress) => void;
+}
 
 /** What several actions say of one subject is said once. */
-function lines(context: CliContext, line: Line): Progress {
+function lines(context: CliContext, { line, transfer }: Lines): Progress {
   const last = new Map<string, string>();
+  const transfers = new Map<string, Telling>();
+  const say = (text: string): void => context.err(`${text}\n`);
+  const begin = (subject: string): Telling => {
+    const state = track();
+    const telling = { state, tell: transfer(subject, state, say) };
+    transfers.set(subject, telling);
+    return telling;
+  };
   return {
     ...silent(context),
     update: (action, step, message) => {
       const phrase = phraseOf(action);
-      const text = line(phrase, step, message);
-      if (last.get(phrase.subject) !== text) context.err(`${text}\n`);
+      const text = line(phrase, step, message ?? summaryOf(transfers.get(phrase.subject)?.state, step));
+      if (last.get(phrase.subject) !== text) say(text);
       last.set(phrase.subject, text);
+    },
+    transfer: (action, progress) => {
+      const { subject } = phraseOf(action);
+      const { tell } = transfers.get(subject) ?? begin(subject);
+      tell(progress);
     },
   };
 }
+
+function summaryOf(state: Track | undefined, step: Step): string | undefined {
+  return step === 'done' && state !== undefined ? state.summary() || undefined : undefined;
+}
+
+const PLAIN_LINES: Lines = {
+  line: plainLine,
+  transfer: (subject, state, say) => phaseTeller(state, (text) => say(` ${subject}  ${text}`)),
+};
+
+const JSON_LINES: Lines = {
+  line: jsonLine,
+  transfer: (subject, state, say) => {
+    const tell = documentTeller(subject, (document) => say(JSON.stringify(document)));
+    return (progress) => {
+      state.update(progress);
+      tell(progress);
+    };
+  },
+};
 
 function plainLine(phrase: Phrase, step: Step, message: string | undefined): string {
   return ` ${phrase.subject}  ${wordOf(phrase, step)}${message === undefined ? '' : ` ${message}`}`;
@@ -100,6 +156,8 @@ interface Subject {
   step: Step;
   /** Actions on it that have not ended. */
   open: number;
+  /** Of an image that comes here. */
+  track?: Track;
   readonly settle: (() => void)[];
   readonly retitle: (() => void)[];
 }
@@ -110,6 +168,7 @@ class Drawing implements Progress {
   readonly #subjects = new Map<string, Subject>();
   readonly #timer: NodeJS.Timeout;
   #drawn: Promise<unknown> | undefined;
+  #retitle: NodeJS.Timeout | undefined;
   readonly #notes: string[] = [];
   #released = false;
   #finished = false;
@@ -137,11 +196,23 @@ class Drawing implements Progress {
       this.note(`${plainLine(phrase, step, message)}\n`);
       return;
     }
-    subject.word = wordOf(phrase, step) + (message === undefined ? '' : `  ${message}`);
+    const more = message ?? summaryOf(subject.track, step);
+    subject.word = wordOf(phrase, step) + (more === undefined ? '' : `  ${more}`);
     if (subject.step !== 'failed') subject.step = step;
     if (step !== 'started') subject.open--;
     for (const retitle of subject.retitle) retitle();
     if (subject.open === 0) for (const settle of subject.settle) settle();
+  }
+
+  transfer(action: Action, progress: TransferProgress): void {
+    const subject = this.#subjects.get(phraseOf(action).subject);
+    if (this.#released || !subject) return;
+    subject.track ??= track();
+    subject.track.update(progress);
+    this.#retitle ??= setTimeout(() => {
+      this.#retitle = undefined;
+      for (const each of this.#subjects.values()) for (const retitle of each.retitle) retitle();
+    }, RETITLE_MS).unref();
   }
 
   note(text: string): void {
@@ -181,9 +252,8 @@ class Drawing implements Progress {
   async #run(): Promise<void> {
     const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
     const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) });
-    const rows = process.stderr.rows || 24;
     const subjects = [...this.#subjects.values()];
-    const shown = subjects.length < rows ? subjects : [];
+    const shown = subjects.length < terminalRows() ? subjects : [];
     const tasks = shown.map((subject) => ({
       title: this.#title(subject),
       task: (_: unknown, task: { title: string }) =>
@@ -207,8 +277,17 @@ class Drawing implements Progress {
     await list.run().catch(() => undefined);
   }
 
-  #title({ name, word }: Subject): string {
-    return word === '' ? name : `${name}  ${word}`;
+  #title(subject: Subject): string {
+    const { name, word, open, track: state } = subject;
+    const line = word === '' ? name : `${name}  ${word}`;
+    if (state === undefined || open === 0) return line;
+    return [`${line}  ${state.moving()}`.trimEnd(), ...partLines(state, this.#linesOf())].join('\n');
+  }
+
+  /** How many lines of its own each image may have that is on its way. */
+  #linesOf(): number {
+    const coming = [...this.#subjects.values()].filter(({ open, track: state }) => open > 0 && state).length;
+    return Math.floor((terminalRows() - this.#subjects.size - 1) / Math.max(1, coming));
   }
 
   /** More rows than the terminal has would be cut off: one row counts them. */
@@ -216,7 +295,8 @@ class Drawing implements Progress {
     const title = () => {
       const ended = subjects.filter(({ open }) => open === 0).length;
       const now = subjects.filter(({ open, word }) => open > 0 && word !== '').slice(0, 3);
-      return `${ended} of ${subjects.length}  ${now.map(({ name }) => name).join(', ')}`;
+      const names = now.map(({ name, track: state }) => `${name} ${state?.moving() ?? ''}`.trimEnd());
+      return `${ended} of ${subjects.length}  ${names.join(', ')}`;
     };
     return {
       title: title(),

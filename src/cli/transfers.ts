@@ -2,7 +2,8 @@
 // line per change elsewhere, JSON documents for programs.
 import type { Progress } from '../images/ingest.ts';
 import type { CliContext } from './command.ts';
-import { decimalSize, styled, truncate } from './output.ts';
+import { styled, truncate } from './output.ts';
+import { documentTeller, partLines, phaseTeller, type Track, track } from './transfer-track.ts';
 
 export interface TransferWords {
   readonly doing: string;
@@ -24,9 +25,6 @@ export interface Transfer {
 }
 
 const REDRAW_MS = 80;
-const JSON_MS = 500;
-const BAR = 20;
-const RATE_WINDOW_MS = 3000;
 
 /** The display that the flags and the terminal ask for. */
 export function createTransfers(context: CliContext, words: TransferWords, quiet: boolean): Transfers {
@@ -56,12 +54,7 @@ function lines(context: CliContext, words: TransferWords): Transfers {
       const say = (text: string): void => context.err(` ${name} ${text}\n`);
       say(words.doing);
       return {
-        progress: (progress) => {
-          const before = state.phaseOf(progress.digest);
-          state.update(progress);
-          if (before !== progress.phase && progress.phase !== 'waiting')
-            say(`${shortDigest(progress.digest)} ${PHASES[progress.phase]} ${decimalSize(progress.total)}`);
-        },
+        progress: phaseTeller(state, say),
         done: (text) => say(`${words.done} ${text ?? state.summary()}`.trimEnd()),
         failed: (message) => say(`Error ${message}`.trimEnd()),
         skipped: (reason) => say(`Skipped - ${reason}`),
@@ -71,87 +64,19 @@ function lines(context: CliContext, words: TransferWords): Transfers {
   };
 }
 
-const PHASES = {
-  waiting: 'Waiting',
-  downloading: 'Downloading',
-  uploading: 'Uploading',
-  unpacking: 'Verified, unpacking',
-  done: 'Complete',
-  exists: 'Already exists',
-} as const;
-
 function documents(context: CliContext, words: TransferWords): Transfers {
   return {
     add: (name) => {
-      const told = new Map<string, { readonly phase: string; readonly at: number }>();
       const say = (document: object): void => context.err(`${JSON.stringify(document)}\n`);
       say({ id: name, status: 'Working', text: words.doing });
       return {
-        progress: ({ digest, phase, bytes, total }) => {
-          const last = told.get(digest);
-          const now = Date.now();
-          if (last?.phase === phase && now - last.at < JSON_MS) return;
-          told.set(digest, { phase, at: now });
-          const percent = total > 0 ? Math.floor((bytes * 100) / total) : 100;
-          const status = phase === 'done' || phase === 'exists' ? 'Done' : 'Working';
-          say({
-            id: shortDigest(digest),
-            parent_id: name,
-            status,
-            text: PHASES[phase],
-            current: bytes,
-            total,
-            percent,
-          });
-        },
+        progress: documentTeller(name, say),
         done: () => say({ id: name, status: 'Done', text: words.done }),
         failed: (message) => say({ id: name, status: 'Error', text: 'Error', details: message }),
         skipped: (reason) => say({ id: name, status: 'Done', text: 'Skipped', details: reason }),
       };
     },
     finish: () => undefined,
-  };
-}
-
-interface Track {
-  update(progress: Progress): void;
-  phaseOf(digest: string): Progress['phase'] | undefined;
-  parts(): readonly Progress[];
-  /** Bytes that moved, and of how many. */
-  moved(): { readonly bytes: number; readonly total: number };
-  /** Bytes a second of late. */
-  rate(): number;
-  summary(): string;
-}
-
-function track(): Track {
-  const parts = new Map<string, Progress>();
-  const started = Date.now();
-  let samples: { readonly at: number; readonly bytes: number }[] = [];
-  const fresh = (): readonly Progress[] => [...parts.values()].filter(({ phase }) => phase !== 'exists');
-  const moved = (): { bytes: number; total: number } => ({
-    bytes: fresh().reduce((sum, part) => sum + part.bytes, 0),
-    total: fresh().reduce((sum, part) => sum + part.total, 0),
-  });
-  return {
-    update: (progress) => {
-      parts.set(progress.digest, progress);
-      const now = Date.now();
-      samples = [...samples.filter(({ at }) => now - at < RATE_WINDOW_MS), { at: now, bytes: moved().bytes }];
-    },
-    phaseOf: (digest) => parts.get(digest)?.phase,
-    parts: () => [...parts.values()],
-    moved,
-    rate: () => {
-      const first = samples[0];
-      const last = samples.at(-1);
-      if (first === undefined || last === undefined || last.at === first.at) return 0;
-      return ((last.bytes - first.bytes) * 1000) / (last.at - first.at);
-    },
-    summary: () => {
-      const { bytes } = moved();
-      return bytes === 0 ? '' : `${decimalSize(bytes)} in ${((Date.now() - started) / 1000).toFixed(1)}s`;
-    },
   };
 }
 
@@ -215,24 +140,8 @@ function cutTo(line: string, columns: number): string {
 
 function linesOf({ name, state, end, style }: Drawn, words: TransferWords, colours: boolean): string[] {
   if (end !== undefined) return [` ${styled(style === 'red' ? '✘' : '✔', style, colours)} ${name} ${end}`];
-  const { bytes, total } = state.moved();
-  const size =
-    total > 0 ? ` ${decimalSize(bytes)} / ${decimalSize(total)} ${decimalSize(state.rate())}/s` : '';
-  const active = state.parts().filter(({ phase }) => phase !== 'done' && phase !== 'exists');
   return [
-    ` ${styled('⠿', 'cyan', colours)} ${name} ${words.doing}${size}`,
-    ...active.map(
-      (part) =>
-        `   ${shortDigest(part.digest)} ${PHASES[part.phase].padEnd(19)} ${bar(part)} ${decimalSize(part.bytes)}`,
-    ),
+    ` ${styled('⠿', 'cyan', colours)} ${name} ${words.doing} ${state.moving()}`.trimEnd(),
+    ...partLines(state),
   ];
-}
-
-function bar({ bytes, total }: Progress): string {
-  const filled = total > 0 ? Math.round((Math.min(bytes, total) / total) * BAR) : BAR;
-  return `[${'='.repeat(filled)}${' '.repeat(BAR - filled)}]`;
-}
-
-function shortDigest(digest: string): string {
-  return digest.slice(digest.indexOf(':') + 1).slice(0, 12);
 }

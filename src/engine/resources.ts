@@ -146,7 +146,12 @@ export async function fetchImage(
   if (image.startsWith('rootfs:')) throw noDirectory(session, action);
   const { pullImage } = await import('../images/pull.ts');
   try {
-    await pullImage(session.ctx, image, { platform, signal, offline: session.offline });
+    await pullImage(session.ctx, image, {
+      platform,
+      signal,
+      offline: session.offline,
+      onProgress: (progress) => session.emit({ type: 'transfer', action, progress }),
+    });
   } catch (cause) {
     if (!(cause instanceof ComposeError)) throw cause;
     const at = session.project.positionOf(`services.${service}.image`) ?? cause.at;

@@ -1,4 +1,5 @@
 // The commands about images as a user types them, against registries that the test runs.
+import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import * as http from 'node:http';
 import { connect } from 'node:net';
@@ -177,6 +178,35 @@ describe.skipIf(!isRoot)(needing('on the way to a registry', { root: isRoot }), 
     expect(plain).toMatch(new RegExp(`^ app Pulling\\n app ${digest} Downloading .*B\\n`));
     expect(plain).toMatch(/ app Pulled .*B in .*s\n$/);
     expect((await stack.run('pull')).stderr).toBe(' app Pulling\n app Pulled (nothing new)\n');
+  });
+
+  it('tells how far the layers are that `up` pulls, as lines, documents and a drawing', async () => {
+    const layer = tar({ name: 'noise', content: randomBytes(3_000_000) });
+    const image = { layers: [layer], diffIds: [sha256(layer)] };
+    const digest = sha256(layer).slice(7, 19);
+    await using registry = await new TestRegistry({
+      fault: ({ path, method }) =>
+        method === 'GET' && path.includes(digest) ? { kind: 'late', ms: 600 } : undefined,
+    }).listen();
+    registry.put('app', 'latest', image);
+    const name = `Image ${registry.host}/app`;
+    const up = async (progress: string) => {
+      await using stack = stackOf(`${registry.host}/app`);
+      return (await stack.run('--progress', progress, 'up', '--no-start')).stderr;
+    };
+    const documents = (await up('json'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const parts = documents.filter((document) => document.parent_id === name && document.id === digest);
+    expect(parts.map(({ text }) => text)).toEqual(expect.arrayContaining(['Downloading', 'Complete']));
+    expect(parts.at(-1)).toMatchObject({ current: layer.length, total: layer.length, percent: 100 });
+    expect(await up('plain')).toMatch(
+      new RegExp(`${name}  ${digest} Downloading 3MB\\n(.*\\n)* ${name}  Pulled 3MB in `),
+    );
+    const drawn = await up('tty');
+    expect(drawn).toMatch(new RegExp(`${name}  Pulling  [\\d.]+[kM]B / 3MB [\\d.]+k?M?B/s`));
+    expect(drawn).toMatch(new RegExp(`${digest} Downloading +\\[=+ +\\] 1\\.\\d+MB`));
   });
 });
 

@@ -22,6 +22,8 @@ export type Fault =
   | { readonly kind: 'cut'; readonly after: number }
   /** Nothing comes any more after this many bytes. */
   | { readonly kind: 'stall'; readonly after: number }
+  /** The second half of the body comes after this time. */
+  | { readonly kind: 'late'; readonly ms: number }
   /** One byte is another. */
   | { readonly kind: 'wrong' }
   /** Ranges are ignored: 200 and all of it. */
@@ -226,6 +228,11 @@ export class TestRegistry implements AsyncDisposable {
     if (fault?.kind === 'cut')
       return void response.write(bytes.subarray(0, fault.after), () => response.destroy());
     if (fault?.kind === 'stall') return void response.write(bytes.subarray(0, fault.after));
+    if (fault?.kind === 'late') {
+      const half = bytes.length >> 1;
+      response.write(bytes.subarray(0, half));
+      return void setTimeout(() => response.end(bytes.subarray(half)), fault.ms);
+    }
     response.end(bytes);
   }
 
