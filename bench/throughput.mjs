@@ -1,9 +1,11 @@
-// `node bench/throughput.mjs [--peers DIR] [--seconds N] [--cli FILE]`: bytes between containers, through published ports, into logs.
+// `node bench/throughput.mjs [--peers DIR] [--seconds N] [--runs N] [--only TEXT] [--cli FILE]`: between containers, through
+// published ports, into logs.
 //
-// Runs tscompose, and Docker Engine when its programs are in DIR, by turns in a network and mount namespace of
-// their own, on the same image: a server that discards and a client that sends. Prints GB/s and MB/s, the median and the range.
+// Runs tscompose, and Docker Engine when its programs are in DIR, by turns, each in a network and mount namespace of
+// its own, on the same image (traffic.c). Prints the median and the range of each; --only picks lines that contain TEXT.
 // Needs root, a C compiler, iproute2 and iptables.
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,57 +20,11 @@ const { values: option } = parseArgs({
     peers: { type: 'string', default: join(tmpdir(), 'tscompose-bench-peers/bin') },
     seconds: { type: 'string', default: '3' },
     runs: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
     cli: { type: 'string', default: join(root, 'dist/tscompose.cjs') },
   },
 });
 
-const PROGRAM = `
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
-static char bytes[1 << 17];
-static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }
-static int serve(int port) {
-  int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0) return 1;
-  for (int one; (one = accept(fd, 0, 0)) >= 0; close(one))
-    if (fork() == 0) { while (read(one, bytes, sizeof bytes) > 0) ; _exit(0); }
-  return 1;
-}
-static int send_to(const char *name, const char *port, double seconds) {
-  struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
-  int fd = -1;
-  for (int attempt = 0; attempt < 100; attempt++, usleep(50000)) {
-    if (getaddrinfo(name, port, &hints, &found)) continue;
-    fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, found->ai_addr, found->ai_addrlen) == 0) break;
-    close(fd); fd = -1;
-  }
-  if (fd < 0) return 1;
-  double begin = now(), sent = 0;
-  while (now() - begin < seconds) { ssize_t count = write(fd, bytes, sizeof bytes); if (count <= 0) return 2; sent += count; }
-  printf("rate %.0f\\n", sent / (now() - begin));
-  return 0;
-}
-static int print_lines(long count) {
-  char line[] = "2026-01-01 00:00:00 INFO request 0123456789abcdef took 12.5 ms\\n";
-  setvbuf(stdout, 0, _IOFBF, 1 << 16);
-  for (long i = 0; i < count; i++) fwrite(line, 1, sizeof line - 1, stdout);
-  return fflush(stdout);
-}
-int main(int argc, char *argv[]) {
-  if (argc == 3 && !strcmp(argv[1], "serve")) return serve(atoi(argv[2]));
-  if (argc == 5 && !strcmp(argv[1], "send")) return send_to(argv[2], argv[3], atof(argv[4]));
-  if (argc == 3 && !strcmp(argv[1], "print")) return print_lines(atol(argv[2]));
-  return 9;
-}`;
 const LINES = 4_000_000;
 const LINE_BYTES = 63;
 /** The other end of a wire to this network namespace: what comes from there is from another machine. */
@@ -85,8 +41,8 @@ function run(command, args, options = {}) {
 function prepare(scratch) {
   mkdirSync(join(scratch, 'root/bin'), { recursive: true });
   for (const name of ['etc', 'proc', 'sys', 'dev', 'tmp']) mkdirSync(join(scratch, 'root', name));
-  writeFileSync(join(scratch, 'pipe.c'), PROGRAM);
-  run('cc', ['-O2', '-static', '-w', '-o', join(scratch, 'root/bin/pipe'), join(scratch, 'pipe.c')]);
+  const source = join(root, 'bench/traffic.c');
+  run('cc', ['-O2', '-static', '-w', '-o', join(scratch, 'root/bin/traffic'), source]);
   run('sh', [
     '-c',
     `ip link set lo up; sysctl -qw net.ipv4.ip_forward=1
@@ -98,38 +54,54 @@ function prepare(scratch) {
 
 const rate = (text) => Number(/rate (\d+)/.exec(text)[1]);
 
-/** What is measured of an engine: one sample each. */
-function samplesOf(scratch, { port, ...engine }) {
-  const pipe = join(scratch, 'root/bin/pipe');
-  const send = (host) => ['send', host, port, option.seconds];
+/** How traffic is measured, with the unit of what a rate is divided by. */
+const KINDS = {
+  'bulk (GB/s)': ['bulk', 1e9],
+  'short connections (thousands/s)': ['connections', 1e3],
+  'datagrams there and back (MB/s)': ['datagrams', 1e6],
+};
+
+/** Rates by where the client is. */
+function pathsOf(scratch, { port, bridge, client }) {
+  const program = join(scratch, 'root/bin/traffic');
+  const measure = (kind, host) => [kind, host, port, option.seconds];
+  const outside = ['netns', 'exec', OUTSIDE.name, program];
   return {
-    'container to container (GB/s)': () => rate(engine.client(send('server'))) / 1e9,
-    'from outside through a published port (GB/s)': () =>
-      rate(run('ip', ['netns', 'exec', OUTSIDE.name, pipe, ...send(OUTSIDE.here)])) / 1e9,
-    'from the machine through 127.0.0.1 (GB/s)': () => rate(run(pipe, send('127.0.0.1'))) / 1e9,
-    'log, json-file (MB/s)': () => (LINES * LINE_BYTES) / 1e6 / engine.print(String(LINES)),
+    'another container': (kind) => rate(client(measure(kind, 'server'))),
+    'another network namespace': (kind) => rate(run('ip', [...outside, ...measure(kind, OUTSIDE.here)])),
+    "the bridge's address": (kind) => rate(run(program, measure(kind, addressOf(bridge)))),
+    '127.0.0.1': (kind) => rate(run(program, measure(kind, '127.0.0.1'))),
   };
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-/** The engines take turns: what else the machine does at the moment hits them alike. */
-function measure(scratch, engines) {
-  const samples = Object.entries(engines).map(([name, engine]) => [name, samplesOf(scratch, engine)]);
-  const whats = Object.keys(samples[0][1]);
-  return whats.map((what) => {
-    const values = Object.fromEntries(samples.map(([name]) => [name, []]));
-    for (let turn = 0; turn < Number(option.runs); turn++)
-      for (const [name, sample] of samples) values[name].push(sample[what]());
-    return { what, values };
-  });
+/** The machine's own address on the bridge whose name begins so. */
+function addressOf(prefix) {
+  const links = JSON.parse(run('ip', ['-j', '-4', 'address']));
+  return links.find(({ ifname }) => ifname.startsWith(prefix)).addr_info[0].local;
 }
+
+/** What is measured of an engine: one sample each. */
+function samplesOf(scratch, engine) {
+  const samples = {};
+  for (const [kindText, [kind, unit]] of Object.entries(KINDS)) {
+    for (const [from, sample] of Object.entries(pathsOf(scratch, engine)))
+      samples[`${kindText} from ${from}`] = () => sample(kind) / unit;
+  }
+  samples['log, json-file (MB/s)'] = () => (LINES * LINE_BYTES) / 1e6 / engine.print(String(LINES));
+  return Object.fromEntries(Object.entries(samples).filter(([what]) => what.includes(option.only)));
+}
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 function seconds(work) {
   const begin = process.hrtime.bigint();
   work();
   return Number(process.hrtime.bigint() - begin) / 1e9;
 }
+
+/** Ports of the server: bulk and short connections, and datagrams. */
+const published = (port) => `${port}-${Number(port) + 1}:${port}-${Number(port) + 1}`;
+const udp = (port) => `${Number(port) + 2}:${Number(port) + 2}/udp`;
 
 function tscompose(scratch) {
   const port = '9100';
@@ -138,16 +110,17 @@ function tscompose(scratch) {
     join(scratch, 'compose.yaml'),
     `name: bench
 services:
-  server: { image: "rootfs:./root", command: [/bin/pipe, serve, "${port}"], ports: ["${port}:${port}"], stop_signal: SIGKILL }
-  client: { image: "rootfs:./root", command: [/bin/pipe], profiles: [tools] }
-  print: { image: "rootfs:./root", command: [/bin/pipe, print, "${LINES}"], profiles: [tools], network_mode: none }
+  server: { image: "rootfs:./root", command: [/bin/traffic, serve, "${port}"], ports: ["${published(port)}", "${udp(port)}"], stop_signal: SIGKILL }
+  client: { image: "rootfs:./root", command: [/bin/traffic], profiles: [tools] }
+  print: { image: "rootfs:./root", command: [/bin/traffic, print, "${LINES}"], profiles: [tools], network_mode: none }
 `,
   );
   const cli = (...args) => run(process.execPath, [option.cli, ...args], { cwd: scratch, env });
   return {
     port,
+    bridge: 'tsc',
     serve: () => cli('up', '-d', 'server'),
-    client: (args) => cli('run', '--rm', '-T', 'client', '/bin/pipe', ...args),
+    client: (args) => cli('run', '--rm', '-T', 'client', '/bin/traffic', ...args),
     end: () => cli('down'),
     print: () => {
       cli('create', 'print');
@@ -163,7 +136,7 @@ services:
 }
 
 async function docker(scratch) {
-  const port = '9101';
+  const port = '9110';
   const socket = join(scratch, 'docker.sock');
   const env = {
     ...process.env,
@@ -200,6 +173,7 @@ async function docker(scratch) {
   cli('network', 'create', 'bench');
   return {
     port,
+    bridge: 'br-',
     serve: () =>
       cli(
         'run',
@@ -209,16 +183,18 @@ async function docker(scratch) {
         '--network',
         'bench',
         '-p',
-        `${port}:${port}`,
+        published(port),
+        '-p',
+        udp(port),
         'bench',
-        '/bin/pipe',
+        '/bin/traffic',
         'serve',
         port,
       ),
-    client: (args) => cli('run', '--rm', '--network', 'bench', 'bench', '/bin/pipe', ...args),
+    client: (args) => cli('run', '--rm', '--network', 'bench', 'bench', '/bin/traffic', ...args),
     end: () => cli('rm', '-f', 'server'),
     print: (lines) => {
-      cli('create', '--name', 'print', '--network', 'none', 'bench', '/bin/pipe', 'print', lines);
+      cli('create', '--name', 'print', '--network', 'none', 'bench', '/bin/traffic', 'print', lines);
       const spent = seconds(() => {
         cli('start', 'print');
         cli('wait', 'print');
@@ -238,32 +214,77 @@ function report({ what, values }) {
     const [lowest, highest] = [Math.min(...all), Math.max(...all)].map((value) => value.toFixed(2));
     return `${name} ${median(all).toFixed(2)} (${lowest} to ${highest})`;
   });
-  const ratio = values.docker
-    ? ` | ${(median(values.tscompose) / median(values.docker)).toFixed(2)} times`
-    : '';
+  // Of neighbours in time: what disturbs one turn disturbs both of its sides.
+  const ratios = values.docker?.map((theirs, turn) => values.tscompose[turn] / theirs);
+  const ratio = ratios ? ` | ${median(ratios).toFixed(2)} times` : '';
   console.log(`${what} | ${cells.join(' | ')}${ratio}`);
 }
 
-async function main() {
+const ENGINES = { tscompose, docker };
+
+/** In a child of its own: what the parent names is measured, until the parent has enough. */
+async function serveSamples(name) {
   const scratch = mkdtempSync(join(tmpdir(), 'tscompose-throughput-'));
-  const engines = {};
-  try {
-    prepare(scratch);
-    engines.tscompose = tscompose(scratch);
-    if (existsSync(join(option.peers, 'dockerd'))) engines.docker = await docker(scratch);
-    for (const engine of Object.values(engines)) engine.serve();
-    for (const measured of measure(scratch, engines)) report(measured);
-    for (const engine of Object.values(engines)) engine.end();
-  } finally {
-    for (const engine of Object.values(engines)) await engine.close();
+  prepare(scratch);
+  const engine = await ENGINES[name](scratch);
+  engine.serve();
+  const samples = samplesOf(scratch, engine);
+  process.on('message', (what) => process.send(samples[what]()));
+  process.once('disconnect', async () => {
+    engine.end();
+    await engine.close();
     run('ip', ['netns', 'del', OUTSIDE.name]);
+    // Docker mounts its directory on itself.
+    spawnSync('umount', ['-l', join(scratch, 'docker')]);
     rmSync(scratch, { recursive: true, force: true });
+  });
+  process.send(Object.keys(samples));
+}
+
+/** An engine in namespaces of its own: the rules of one packet filter do not slow down the other's packets. */
+async function openEngine(name) {
+  const child = spawn('unshare', ['-n', '-m', process.execPath, ...process.argv.slice(1)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, TSCOMPOSE_BENCH_ENGINE: name },
+  });
+  const gone = once(child, 'exit');
+  const answer = () =>
+    new Promise((resolve, reject) => {
+      child.once('message', resolve);
+      gone.then(() => reject(new Error(`${name} gave up`)));
+    });
+  return {
+    name,
+    whats: await answer(),
+    sample: (what) => {
+      child.send(what);
+      return answer();
+    },
+    close: async () => {
+      child.disconnect();
+      await gone;
+    },
+  };
+}
+
+/** The engines take turns: what else the machine does at the moment hits them alike. */
+async function measure(engines, what) {
+  const values = Object.fromEntries(engines.map(({ name }) => [name, []]));
+  for (let turn = 0; turn < Number(option.runs); turn++)
+    for (const { name, sample } of engines) values[name].push(await sample(what));
+  report({ what, values });
+}
+
+async function main() {
+  const names = existsSync(join(option.peers, 'dockerd')) ? ['tscompose', 'docker'] : ['tscompose'];
+  const engines = [];
+  try {
+    for (const name of names) engines.push(await openEngine(name));
+    for (const what of engines[0].whats) await measure(engines, what);
+  } finally {
+    for (const engine of engines) await engine.close();
   }
 }
 
-if (process.env.TSCOMPOSE_BENCH_INSIDE) await main();
-else
-  process.exitCode = spawnSync('unshare', ['-n', '-m', process.execPath, ...process.argv.slice(1)], {
-    stdio: 'inherit',
-    env: { ...process.env, TSCOMPOSE_BENCH_INSIDE: '1' },
-  }).status;
+const inside = process.env.TSCOMPOSE_BENCH_ENGINE;
+await (inside === undefined ? main() : serveSamples(inside));

@@ -19,8 +19,9 @@
 
 enum {
     CONNECTIONS_MAX = 4096,
-    SPLICE_BYTES = 64 << 10,
-    POOL_MAX = 4, /* empty pipes that are kept */
+    SPLICE_BYTES = 1 << 20,
+    NARROW_BYTES = 64 << 10, /* what a pipe takes that nobody made wider */
+    POOL_MAX = 4,            /* empty pipes that are kept */
     RETRY_MS = 100,
     UDP_CLIENTS_MAX = 1024,
     UDP_BATCH = 64,
@@ -49,7 +50,10 @@ struct relay {
 
 struct pipe {
     int ends[2]; /* -1: none */
+    bool wide;
 };
+
+static const struct pipe no_pipe = {.ends = {-1, -1}};
 
 enum side { OUTSIDE, INSIDE, SIDES };
 
@@ -105,7 +109,7 @@ static bool pipe_take(struct tsc_relays *relays, struct pipe *pipe) {
     }
     if (pipe2(pipe->ends, O_CLOEXEC | O_NONBLOCK) == 0)
         return true;
-    *pipe = (struct pipe){{-1, -1}};
+    *pipe = no_pipe;
     return false;
 }
 
@@ -119,7 +123,7 @@ static void pipe_give(struct tsc_relays *relays, struct pipe *pipe, bool empty) 
         close(pipe->ends[0]);
         close(pipe->ends[1]);
     }
-    *pipe = (struct pipe){{-1, -1}};
+    *pipe = no_pipe;
 }
 
 static void connection_sweep(void *data) {
@@ -181,6 +185,12 @@ static void connection_watch(struct connection *connection) {
     }
 }
 
+/* Fewer turns for who sends much; short talks are not worth its memory. */
+static void pipe_widen(struct pipe *pipe) {
+    pipe->wide = true;
+    fcntl(pipe->ends[1], F_SETPIPE_SZ, SPLICE_BYTES);
+}
+
 /* -errno when the connection is broken. */
 static int flow_fill(struct connection *connection, enum side side) {
     struct flow *flow = &connection->flows[side];
@@ -194,6 +204,8 @@ static int flow_fill(struct connection *connection, enum side side) {
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     flow->ended = count == 0;
     flow->held = (size_t)count;
+    if (count >= NARROW_BYTES && !flow->pipe.wide)
+        pipe_widen(&flow->pipe);
     return 0;
 }
 
@@ -273,7 +285,7 @@ static void connection_open(struct relay *relay, int outside) {
     *connection = (struct connection){.relay = relay, .next = relays->connections};
     for (int side = 0; side < SIDES; side++) {
         tune(fds[side]);
-        connection->flows[side].pipe = (struct pipe){{-1, -1}};
+        connection->flows[side].pipe = no_pipe;
         connection->ends[side].connection = connection;
         connection->ends[side].source =
             (struct tsc_source){.fd = fds[side], .ready = end_ready, .data = &connection->ends[side]};

@@ -118,11 +118,12 @@ const fromAndTo = [meta('iifname', 0), meta('oifname', 4)];
 
 function forwardRules(): Uint8Array[][] {
   return [
+    // First, because nearly every packet ends here; a connection that the rest refuses is never established.
+    [conntrack('state', 0), mask(0, CT_ESTABLISHED_OR_RELATED), compare(0, 'neq', u32(0)), verdict('accept')],
     // Seen here only where bridged traffic passes the IP filter (br_netfilter).
     [...fromAndTo, lookup(SET.same, { from: 0 }), verdict('accept')],
     [meta('iifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
     [meta('oifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
-    [conntrack('state', 0), mask(0, CT_ESTABLISHED_OR_RELATED), compare(0, 'neq', u32(0)), verdict('accept')],
     [...isTranslated(), verdict('accept')],
     // From other networks and from other machines only published ports can be reached.
     [meta('oifname', 0), lookup(SET.bridges, { from: 0 }), verdict('drop')],
