@@ -64,11 +64,12 @@ static void inherit_cpuset(const char *path) {
     for (size_t i = 0; i < TSC_COUNT(names); i++) {
         tsc_auto_free char *own = NULL;
         tsc_auto_free char *above = NULL;
+        if (read_file(path, names[i], &own) < 0)
+            return; /* another controller's: most of them */
         if (read_file(path, "cgroup.clone_children", &above) < 0)
-            return;
+            return; /* v2, where an empty one inherits by itself */
         free(tsc_take_pointer(above));
-        if (read_file(path, names[i], &own) == 0 && own[strspn(own, "\n")] == '\0' &&
-            read_file(parent, names[i], &above) == 0)
+        if (own[strspn(own, "\n")] == '\0' && read_file(parent, names[i], &above) == 0)
             write_file(path, names[i], above);
     }
 }

@@ -18,8 +18,9 @@ struct tsc_entry {
     unsigned pidfd_flags;
     struct tsc_join joins[TSC_JOINS_MAX];
     size_t join_count;
-    int user_namespace; /* joined after all others, or -1 */
-    unsigned unshare;   /* CLONE_NEW* made anew */
+    int user_namespace;                   /* joined after all others, or -1 */
+    unsigned unshare;                     /* CLONE_NEW* made anew */
+    const struct tsc_step *joined_cgroup; /* the step that the clone itself has done, or NULL */
 };
 
 /* The process that performs entry->launch; it is a child of the caller. */

@@ -2,6 +2,7 @@
 import { isAlive } from '../containers/status.ts';
 import { ComposeError } from '../errors.ts';
 import { type Image, resolveImage } from '../images/image.ts';
+import { snapshotOf } from '../images/snapshot.ts';
 import { openRoot, type TreeRoot } from '../images/trees.ts';
 import type { Context } from '../state/context.ts';
 import { containerFiles } from '../state/layout.ts';
@@ -15,7 +16,7 @@ export async function openContainer(
 ): Promise<TreeRoot> {
   const files = containerFiles(state.layout, record.id);
   const pid = isAlive(status) && status.pid > 0 ? status.pid : undefined;
-  const lower = pid === undefined ? (await imageOf(state, { record, status })).layers : [];
+  const lower = pid === undefined ? snapshotOf(state, await imageOf(state, { record, status })).lower : [];
   return openRoot(state, { pid, lower, upper: files.upper, work: files.work, writable });
 }
 

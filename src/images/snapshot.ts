@@ -6,6 +6,7 @@ import { containersDir } from '../state/layout.ts';
 import { makePrivateDirectory } from '../state/record.ts';
 import { emptiedLayer, HOST_IMAGE, hostMasks, hostMounts } from './host.ts';
 import type { Image } from './image.ts';
+import { mountPointLayer } from './mountpoints.ts';
 
 export interface Snapshot {
   /** Directories of the layers, top first. */
@@ -27,7 +28,7 @@ const FIXED_NAMES = ['redirect_dir=off'];
 export function snapshotOf(ctx: Context, image: Image): Snapshot {
   const isHost = image.id === HOST_IMAGE;
   return {
-    lower: image.layers,
+    lower: isHost ? image.layers : [...image.layers, mountPointLayer(ctx)],
     masks: isHost ? hostMasks(ctx) : [],
     mounts: isHost ? hostMounts(ctx) : [],
     overlayOptions: process.getuid?.() === 0 ? (isHost ? FIXED_NAMES : []) : ['userxattr'],
