@@ -1,9 +1,6 @@
 // An attached `up`: the output of containers until all have ended, one ends that matters, or an interrupt comes.
-import { constants } from 'node:os';
 import type { Project } from '../compose/project.ts';
-import { connect } from '../containers/control.ts';
 import type { ContainerRecord } from '../containers/record.ts';
-import { isAlive } from '../containers/status.ts';
 import type { UpGoal } from '../plan/goal.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Context } from '../state/context.ts';
@@ -11,7 +8,7 @@ import type { CliContext } from './command.ts';
 import { checkServices } from './existing.ts';
 import { canWrite, LogFollower, sinceStart } from './log-follow.ts';
 import { LogPrinter, shortName } from './log-lines.ts';
-import { reach } from './perform.ts';
+import { reach, STOPPING } from './perform.ts';
 import { requireRoot } from './privilege.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type ContainerEvent, ContainerWatch } from './watch.ts';
@@ -59,7 +56,6 @@ type End =
 
 class Attached {
   readonly #context: CliContext;
-  readonly #state: Context;
   readonly #project: Project;
   readonly #options: UpAttachedOptions;
   readonly #printer: LogPrinter;
@@ -74,7 +70,6 @@ class Attached {
 
   constructor(context: CliContext, state: Context, project: Project, options: UpAttachedOptions) {
     this.#context = context;
-    this.#state = state;
     this.#project = project;
     this.#options = options;
     this.#scope = scopeOf(project, options.goal);
@@ -95,7 +90,7 @@ class Attached {
       (record) => record.project === project.name && !record.oneoff && this.#scope.has(record.service),
       (event) => this.#see(event),
     );
-    context.signal.addEventListener('abort', () => this.#end({ kind: 'interrupted' }), { once: true });
+    context.signal.addEventListener('abort', () => this.#interrupt(), { once: true });
   }
 
   async run(): Promise<number> {
@@ -184,39 +179,25 @@ class Attached {
       await this.#drain();
       return this.#codeOf(this.#options.exitCodeFrom) ?? 0;
     }
-    this.#context.err(
-      end.kind === 'abort' ? 'Aborting on container exit...\n' : 'Gracefully stopping... (again to force)\n',
-    );
+    if (end.kind === 'abort') this.#context.err('Aborting on container exit...\n');
     await this.#stop(end.kind === 'interrupted' ? (this.#options.goal.services ?? []) : []);
     await this.#drain();
     if (end.kind === 'interrupted') return INTERRUPTED;
     return this.#codeOf(this.#options.exitCodeFrom) ?? end.exitCode;
   }
 
+  #interrupt(): void {
+    // On the way up `reach` answers.
+    if (this.#isUp) this.#context.err(STOPPING);
+    this.#end({ kind: 'interrupted' });
+  }
+
   /** The second interrupt kills what the first one asked to stop. */
   async #stop(services: readonly string[]): Promise<void> {
-    const { insistence } = this.#context;
     const grace = this.#options.graceMs === undefined ? {} : { graceMs: this.#options.graceMs };
-    insistence.addEventListener('abort', () => void this.#kill(), { once: true });
-    const { error } = await reach(this.#context, this.#project, {
-      goal: { kind: 'stop', services, ...grace },
-    });
+    const goal = { kind: 'stop', services, ...grace } as const;
+    const { error } = await reach(this.#context, this.#project, { goal });
     if (error !== undefined) throw error;
-  }
-
-  /** Not a plan: the one that stops has the project's lock, and goes on when the containers are gone. */
-  async #kill(): Promise<void> {
-    const alive = this.#watch.current.filter(({ status }) => isAlive(status));
-    await Promise.allSettled(alive.map(({ record }) => this.#killOne(record)));
-  }
-
-  async #killOne({ id }: ContainerRecord): Promise<void> {
-    const control = await connect(this.#state, id);
-    try {
-      await control.kill(constants.signals.SIGKILL);
-    } finally {
-      control.close();
-    }
   }
 
   async #drain(): Promise<void> {

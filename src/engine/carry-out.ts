@@ -12,7 +12,10 @@ import { asError, isOptional, type Result, resultOf } from './result.ts';
 import type { Session } from './session.ts';
 
 export interface ApplyOptions {
+  /** Aborted: nothing new begins, and what has begun ends well. */
   readonly signal?: AbortSignal | undefined;
+  /** Aborted: containers that are asked to stop are killed, without hooks. */
+  readonly force?: AbortSignal | undefined;
   /** How many actions at once; no limit below 1. */
   readonly parallel?: number | undefined;
   readonly onEvent?: OnEvent | undefined;

@@ -18,7 +18,7 @@ import { withPredefined } from './predefined.ts';
 import { imagesFor, newSession, reach, reachWith, type Setting } from './reach.ts';
 import { discardContainer } from './remove.ts';
 import type { Result } from './result.ts';
-import type { OneoffRequest } from './session.ts';
+import type { OneoffRequest, Session } from './session.ts';
 import { launch, prepareOnce } from './start.ts';
 import { observe } from './world.ts';
 
@@ -150,19 +150,34 @@ async function runOneoff(
   };
   const goal: RunGoal = { ...request, kind: 'run', name };
   const { session, result } = await reachWith(engine, project, { goal, applying: options, oneoff });
+  const container = session.world.made(name);
   try {
-    if (result.error !== undefined) return { ...result, container: undefined };
-    const container = session.world.container({ service: request.service, number: 1, name });
-    const signal = options.signal ?? new AbortController().signal;
-    await prepareOnce(session, container);
-    await launch(session, container, {
-      signal,
-      ...(options.beforeStart === undefined ? {} : { beforeStart: options.beforeStart }),
-    });
-    return { ...result, container };
+    if (result.error === undefined && container !== undefined) {
+      await launchOneoff(session, container, options);
+      return { ...result, container };
+    }
+    await abandon(session, container);
+    return { ...result, container: undefined };
+  } catch (error) {
+    await abandon(session, container);
+    throw error;
   } finally {
     session.close();
   }
+}
+
+async function launchOneoff(
+  session: Session,
+  container: ContainerRecord,
+  { signal = new AbortController().signal, beforeStart }: RunOptions,
+): Promise<void> {
+  await prepareOnce(session, container);
+  await launch(session, container, { signal, ...(beforeStart === undefined ? {} : { beforeStart }) });
+}
+
+// What was to be removed at its end has no use when it could not begin.
+async function abandon(session: Session, container: ContainerRecord | undefined): Promise<void> {
+  if (container?.autoRemove) await discardContainer(session, container, true);
 }
 
 function emptyProject(name: string): Project {

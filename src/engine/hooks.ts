@@ -22,7 +22,9 @@ export async function runHooks(
   for (const [index, hook] of hooks.entries()) {
     const options = { ...execOptions(hook), command: hook.command ?? [] };
     const ctx = { ...session.ctx, machine: session.machine };
-    const { exitCode, stdout, stderr } = await execCaptured(ctx, record, options, signal);
+    const { exitCode, stdout, stderr } = await execCaptured(ctx, record, options, signal).catch((error) => {
+      throw signal.aborted ? interrupted(kind, record) : error;
+    });
     for (const line of linesOf(stdout)) session.emit({ type: 'output', action, stream: 'stdout', line });
     for (const line of linesOf(stderr)) session.emit({ type: 'output', action, stream: 'stderr', line });
     if (exitCode === 0) continue;
@@ -36,6 +38,10 @@ export async function runHooks(
       },
     );
   }
+}
+
+function interrupted(kind: HookRun['kind'], { name }: ContainerRecord): ComposeError {
+  return new ComposeError('interrupted', `interrupted while the ${kind} hook of ${name} ran`);
 }
 
 function execOptions({ user, privileged, working_dir, environment }: Hook) {

@@ -41,7 +41,7 @@ export async function reachWith(engine: Setting, project: Project, work: Work): 
   const { goal, applying, oneoff } = work;
   const emit: OnEvent = (event) => applying.onEvent?.(event);
   const world = await settledWorld(engine, project, goal);
-  const session = newSession(engine, project, { world, emit, oneoff });
+  const session = newSession(engine, project, { world, emit, oneoff, force: applying.force });
   const plan = reconcile(project, world.observed, goal, engine);
   await applying.approve?.(plan);
   const first = preliminary(plan, world);
@@ -61,7 +61,7 @@ async function followUp(
 ): Promise<Reached> {
   const emit: OnEvent = (event) => applying.onEvent?.(event);
   const world = await observe(engine.ctx, project, imagesFor(engine, project, goal));
-  const session = newSession(engine, project, { world, emit, oneoff });
+  const session = newSession(engine, project, { world, emit, oneoff, force: applying.force });
   const plan = without(reconcile(project, world.observed, goal, engine), done);
   return { session, result: await carryOut(session, plan, applying) };
 }
@@ -89,6 +89,7 @@ interface SessionParts {
   readonly world: World;
   readonly emit: OnEvent;
   readonly oneoff?: OneoffRequest | undefined;
+  readonly force?: AbortSignal | undefined;
 }
 
 export function newSession(engine: Setting, project: Project, parts: SessionParts): Session {

@@ -10,7 +10,7 @@ import { publishedBy } from './firewall.ts';
 import { asError } from './result.ts';
 import type { Session } from './session.ts';
 
-/** Removes a container with its directory, addresses and names; its anonymous volumes too when asked. */
+/** Removes a container with its directory, addresses and names; its anonymous volumes too when asked, or when it goes by itself. */
 export async function discardContainer(
   session: Session,
   record: ContainerRecord,
@@ -23,7 +23,7 @@ export async function discardContainer(
   world.forget(record.id);
   await Promise.all(record.networks.map(({ name }) => session.release(name, record.id)));
   if (record.networks.some(({ shared }) => shared)) await session.rebalance();
-  if (!volumes) return;
+  if (!volumes && !record.autoRemove) return;
   for (const name of record.anonymousVolumes) await removeVolume(ctx, name);
 }
 

@@ -78,22 +78,26 @@ function summary(
   }
   const { action, error } = first;
   if (error instanceof InternalError) return error;
-  const object = 'container' in action ? action.container.name : subjectOf(action);
-  const message = `cannot ${DOING[action.kind]} ${object}: ${error.message}`;
+  const message = `cannot ${inWords(action)}: ${error.message}`;
   const hints = [
     ...(error instanceof ComposeError && error.hint !== undefined ? [error.hint] : []),
     ...(others.length === 0
       ? []
-      : [`${others.length} more failed: ${listed(others.map((f) => f.action.id))}`]),
-    ...(skipped.length === 0 ? [] : [`not done because of that: ${listed(skipped.map(({ id }) => id))}`]),
+      : [`${others.length} more failed: ${listed(others.map((other) => inWords(other.action)))}`]),
+    ...(skipped.length === 0 ? [] : [`not done because of that: ${listed(skipped.map(inWords))}`]),
     ...(running.length === 0 ? [] : [`left running: ${listed(running)}`]),
   ];
   const at = error instanceof ComposeError ? error.at : undefined;
   return new ActionError(error instanceof ComposeError ? error.code : 'system', message, {
     cause: error,
-    ...(hints.length === 0 ? {} : { hint: hints.join('\n') }),
+    ...(hints.length === 0 ? {} : { hint: hints.join('; ') }),
     ...(at === undefined ? {} : { at }),
   });
+}
+
+function inWords(action: Action): string {
+  const object = 'container' in action ? action.container.name : subjectOf(action);
+  return `${DOING[action.kind]} ${object}`;
 }
 
 const SHOWN = 5;

@@ -44,6 +44,8 @@ export interface SessionOptions {
   /** Never asks a registry. */
   readonly offline: boolean;
   readonly oneoff?: OneoffRequest | undefined;
+  /** Aborted: what ends gracefully ends at once. */
+  readonly force?: AbortSignal | undefined;
 }
 
 export class Session {
@@ -55,6 +57,7 @@ export class Session {
   readonly separator: '-' | '_';
   readonly offline: boolean;
   readonly oneoff: OneoffRequest | undefined;
+  readonly force: AbortSignal | undefined;
   /** Ports that are held for containers about to start, by container name and place in its list. */
   readonly ports = new Map<string, Map<number, BoundPort>>();
   /** Ids of networks that are made anew, by name. */
@@ -74,7 +77,7 @@ export class Session {
   readonly #warned = new Set<string>();
   #machine: Machine | undefined;
 
-  constructor({ ctx, project, world, emit, version, separator, offline, oneoff }: SessionOptions) {
+  constructor({ ctx, project, world, emit, version, separator, offline, oneoff, force }: SessionOptions) {
     this.separator = separator;
     this.offline = offline;
     this.ctx = ctx;
@@ -83,6 +86,7 @@ export class Session {
     this.emit = emit;
     this.version = version;
     this.oneoff = oneoff;
+    this.force = force;
     this.#leases = new Batch((name, requests) => leaseAll(ctx, world.network(name), requests));
     this.#names = new Batch(async (name, entries) => {
       await addAllNames(ctx, world.network(name), entries);

@@ -41,6 +41,11 @@ export class World {
     return record;
   }
 
+  /** A container that this command made. */
+  made(name: string): ContainerRecord | undefined {
+    return this.#made.get(name);
+  }
+
   /** Containers of a service that exist now, by number; those that this command made come first. */
   replicasOf(service: string): readonly ContainerRecord[] {
     const all = [...this.#made.values(), ...this.#records.values()];
@@ -70,11 +75,15 @@ export class World {
     throw new ComposeError('network-not-found', `network ${name} does not exist`);
   }
 
-  /** One-offs that were to be removed at their end, and have ended. */
+  /**
+   * One-offs that were to be removed at their end, and have ended; or never began, because the command that made them
+   * was killed. Nobody is about to begin them for who has the project's lock.
+   */
   endedOneoffs(): readonly ContainerRecord[] {
     return [...this.#records.values()].filter((record) => {
       const status = this.#statuses.get(record.id);
-      return status !== undefined && isPast(record, status);
+      if (status === undefined) return false;
+      return isPast(record, status) || (record.autoRemove && status.state === 'created' && status.shim === 0);
     });
   }
 

@@ -51,6 +51,26 @@ describe.skipIf(!isRoot)(needing('an attached up', { root: isRoot }), () => {
     expect(await stack.ps()).toMatchObject([{ State: 'exited', ExitCode: 137 }]);
   });
 
+  it('kills at once, whatever the pre_stop hook, the restart policy and the order say', async () => {
+    const deaf = `image: host, command: ${DEAF}, restart: always, stop_grace_period: 60s`;
+    await using stack = new Stack({
+      compose: `services:
+  db: { ${deaf} }
+  web: { ${deaf}, depends_on: [db], pre_stop: [{ command: ["sleep", "60"] }] }
+`,
+    });
+    const up = stack.start(['up']);
+    await eventually(async () => expect((await stack.ps('web'))[0]?.State).toBe('running'));
+    up.signal('SIGINT');
+    await eventually(() => expect(up.stderr()).toMatch(/web-1 {2}Stopping/));
+    up.signal('SIGINT');
+    expect((await up.ended).code).toBe(130);
+    expect((await stack.ps()).map(({ State, ExitCode }) => [State, ExitCode])).toEqual([
+      ['exited', 137],
+      ['exited', 137],
+    ]);
+  });
+
   it('leaves running what it was not told of, when services are named', async () => {
     const idle = `image: host\n    command: ${IDLE}`;
     await using stack = new Stack({

@@ -106,22 +106,15 @@ async function launched(
   requireRoot();
   const progress = createProgress(context, quiet ? 'quiet' : undefined);
   const engine = await context.engine();
-  const made: ContainerRecord[] = [];
   try {
     const result = await engine.run(project, request, {
       signal: context.signal,
       parallel: context.global.parallel,
       onEvent: eventPrinter(context, progress),
-      async beforeStart(record) {
-        made.push(record);
-        await beforeStart?.(record);
-      },
+      ...(beforeStart === undefined ? {} : { beforeStart }),
     });
     if (result.error !== undefined) throw result.error;
     return { ...result, engine };
-  } catch (error) {
-    for (const record of made) if (record.autoRemove) await engine.discard(record);
-    throw error;
   } finally {
     await progress.finish();
   }
