@@ -32,22 +32,39 @@ const SHORTEST_LIFE_S = 60;
 const MARGIN_MS = 10_000;
 
 export function createAuthorizer(http: HttpClient, options: AuthorizerOptions): Authorizer {
-  const known = new Map<string, { readonly header: string; readonly until: number }>();
+  const known = new Map<string, Known>();
   const asking = new Map<string, Promise<string | undefined>>();
   const send = async (request: HttpRequest, access: Access): Promise<HttpResponse> => {
-    const key = [access.host, ...access.scopes].join(' ');
-    const held = known.get(key);
-    const header = held !== undefined && held.until > Date.now() ? held.header : await asking.get(key);
+    const held = known.get(keyOf(access));
+    const header = await headerFor(held, access, request.signal);
     const response = await http.request(withAuthorization(request, header));
     if (response.status !== 401) return response;
     const challenge = parseChallenge(response.headers['www-authenticate']);
     if (challenge === undefined || isStream(request)) return response;
-    const pending = asking.get(key) ?? answer(challenge, access, request.signal);
-    asking.set(key, pending);
-    const fresh = await pending.finally(() => asking.delete(key));
+    const fresh = await ask(challenge, access, request.signal);
     if (fresh === undefined || fresh === header) return response;
     response.body.resume();
     return http.request(withAuthorization(request, fresh));
+  };
+  // A body that is a stream cannot be sent again: what has run out is renewed before.
+  const headerFor = async (
+    held: Known | undefined,
+    access: Access,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> => {
+    if (held === undefined) return asking.get(keyOf(access));
+    return held.until > Date.now() ? held.header : ask(held.challenge, access, signal);
+  };
+  /** Several requests that want the same wait for one answer. */
+  const ask = (
+    challenge: Challenge,
+    access: Access,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> => {
+    const key = keyOf(access);
+    const pending = asking.get(key) ?? answer(challenge, access, signal).finally(() => asking.delete(key));
+    asking.set(key, pending);
+    return pending;
   };
   const answer = async (
     challenge: Challenge,
@@ -58,11 +75,22 @@ export function createAuthorizer(http: HttpClient, options: AuthorizerOptions): 
     const credential =
       options.credential ?? (await findCredential(registry, access.repository, options.environment));
     const { header, lifeS } = await answerChallenge(http, challenge, { access, credential, signal });
-    const key = [access.host, ...access.scopes].join(' ');
-    if (header !== undefined) known.set(key, { header, until: Date.now() + lifeS * 1000 - MARGIN_MS });
+    if (header !== undefined)
+      known.set(keyOf(access), { header, challenge, until: Date.now() + lifeS * 1000 - MARGIN_MS });
     return header;
   };
   return { send };
+}
+
+interface Known {
+  readonly header: string;
+  readonly challenge: Challenge;
+  /** Milliseconds since 1970. */
+  readonly until: number;
+}
+
+function keyOf({ host, scopes }: Access): string {
+  return [host, ...scopes].join(' ');
 }
 
 /** A body that was sent once cannot be sent again here; whoever made it repeats the request. */

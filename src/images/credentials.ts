@@ -25,9 +25,7 @@ export async function findCredential(
   repository: string,
   environment: Environment,
 ): Promise<Credential | undefined> {
-  for (const path of credentialFiles(environment)) {
-    const file = readConfig(path);
-    if (file === undefined) continue;
+  for (const file of credentialSources(environment)) {
     const found =
       (await askHelper(file, registry, environment)) ?? storedCredential(file, registry, repository);
     if (found) return found;
@@ -94,10 +92,23 @@ function credentialFiles(environment: Environment): string[] {
   ];
 }
 
+/** DOCKER_AUTH_CONFIG has the text of a file that comes before all others. */
+function* credentialSources(environment: Environment): Generator<JsonObject> {
+  const { DOCKER_AUTH_CONFIG } = environment;
+  if (DOCKER_AUTH_CONFIG) yield decodeConfig('DOCKER_AUTH_CONFIG', DOCKER_AUTH_CONFIG);
+  for (const path of credentialFiles(environment)) {
+    const file = readConfig(path);
+    if (file !== undefined) yield file;
+  }
+}
+
 function readConfig(path: string): JsonObject | undefined {
-  if (!existsSync(path)) return undefined;
+  return existsSync(path) ? decodeConfig(path, readFileSync(path, 'utf8')) : undefined;
+}
+
+function decodeConfig(path: string, text: string): JsonObject {
   try {
-    return asObject(JSON.parse(readFileSync(path, 'utf8')), path);
+    return asObject(JSON.parse(text), path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ComposeError('invalid-value', `cannot understand ${path}: ${reason}`, { cause });
@@ -116,8 +127,9 @@ function keyOf(registry: string): string {
   return registry === DEFAULT_REGISTRY ? HUB_KEY : registry;
 }
 
-/** Keys are hosts, or URLs with a path that does not matter. */
+/** Keys are hosts, or URLs with a path that does not matter; other paths are those of repositories. */
 function isSameRegistry(key: string, registry: string): boolean {
+  if (!key.includes('://') && /\/(?!v[12]\/?$)./.test(key)) return false;
   const host = key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
   return (
     host === registry || (registry === DEFAULT_REGISTRY && /^(index\.|registry-1\.)?docker\.io$/.test(host))

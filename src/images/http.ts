@@ -110,8 +110,17 @@ async function send(
   };
   if (proxy === undefined)
     return transfer(request, secure ? https.request(url, settings) : http.request(url, settings), options);
+  if (!/^https?:$/.test(proxy.protocol))
+    throw new ComposeError('registry', `a proxy of the kind ${proxy.protocol}// is not understood`, {
+      hint: 'name one that speaks HTTP, or except the registry in NO_PROXY',
+    });
+  const reach: https.RequestOptions = {
+    host: nameOf(proxy),
+    port: proxy.port || (proxy.protocol === 'https:' ? 443 : 80),
+    ...(proxy.protocol === 'https:' ? tlsOptions(proxy.host) : {}),
+  };
   if (secure) {
-    const socket = await tunnel(proxy, url, signal);
+    const socket = await tunnel(proxy, reach, { target: url, signal });
     // with any agent, also `false`, the connection would be made by that one
     const { agent: _, ...rest } = settings;
     const direct = {
@@ -122,12 +131,12 @@ async function send(
   }
   const through = {
     ...settings,
-    host: proxy.hostname,
-    port: proxy.port || 80,
+    ...reach,
+    agent: proxy.protocol === 'https:' ? agents.https : agents.http,
     path: url.href,
     headers: { ...settings.headers, host: url.host, ...proxyHeaders(proxy) },
   };
-  return transfer(request, http.request(through), options);
+  return transfer(request, requestTo(proxy)(through), options);
 }
 
 function transfer(
@@ -322,12 +331,21 @@ function proxyHeaders(proxy: URL): Record<string, string> {
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-function tunnel(proxy: URL, target: URL, signal: AbortSignal | undefined): Promise<Socket> {
+/** How a proxy itself is spoken to. */
+function requestTo(proxy: URL): typeof http.request {
+  return proxy.protocol === 'https:' ? https.request : http.request;
+}
+
+interface Tunnel {
+  readonly target: URL;
+  readonly signal: AbortSignal | undefined;
+}
+
+function tunnel(proxy: URL, reach: https.RequestOptions, { target, signal }: Tunnel): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const path = `${target.hostname}:${target.port || 443}`;
-    const asked = http.request({
-      host: nameOf(proxy),
-      port: proxy.port || 80,
+    const asked = requestTo(proxy)({
+      ...reach,
       method: 'CONNECT',
       path,
       headers: { host: path, ...proxyHeaders(proxy) },

@@ -53,8 +53,13 @@ export async function pullImage(ctx: Context, name: string, options: PullOptions
       const image = await touch(ctx, present);
       return { image, isNew: false, name: short };
     }
-    const image = await retryDamaged(() =>
-      fetchImage(ctx, { repository, reference, target: found, options }),
+    const image = await retryDamaged((isSecond) =>
+      fetchImage(ctx, {
+        repository: isSecond ? registries.repository(reference, 'pull', 'origin') : repository,
+        reference,
+        target: found,
+        options,
+      }),
     );
     return { image, isNew: true, name: short };
   });
@@ -135,11 +140,11 @@ async function touch(ctx: Context, present: StoredImage): Promise<StoredImage> {
   return touched;
 }
 
-/** What was damaged on the way is gone from the store: a second attempt starts from nothing. */
-async function retryDamaged<T>(fetch: () => Promise<T>): Promise<T> {
+/** What was damaged on the way is gone from the store: a second attempt starts from nothing, and asks no mirror. */
+async function retryDamaged<T>(fetch: (isSecond: boolean) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetch();
+      return await fetch(attempt > 1);
     } catch (error) {
       const damaged = error instanceof ComposeError && error.code === 'digest-mismatch';
       if (!damaged || attempt === ATTEMPTS) throw error;

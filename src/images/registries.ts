@@ -27,12 +27,15 @@ interface MirrorRule {
   readonly location: string;
   readonly insecure: boolean;
   readonly digestOnly: boolean;
+  /** Not for what is asked for by digest. */
+  readonly tagOnly?: boolean;
 }
 
 /** One rule of registries.conf; `prefix` is matched against `host/repository`. */
 interface RegistryRule {
   readonly prefix: string;
-  readonly location: string;
+  /** What stands in the place of the prefix; the name stays as it is when undefined. */
+  readonly location: string | undefined;
   readonly insecure: boolean;
   readonly blocked: boolean;
   readonly mirrors: readonly MirrorRule[];
@@ -49,7 +52,7 @@ const DOCKER_HOST = 'registry-1.docker.io';
 /** Reads all configuration that exists. ComposeError `invalid-value` names a file that cannot be understood. */
 export function readRegistries(environment: Environment): Registries {
   const own = ownFiles(environment).flatMap((path) => readJson(path, decodeOwn));
-  const daemon = readJson('/etc/docker/daemon.json', decodeDaemon);
+  const daemon = daemonFiles(environment).flatMap((path) => readJson(path, decodeDaemon));
   const conf = containersFiles(environment).flatMap(readConf);
   const all = [...own, ...daemon];
   return {
@@ -64,11 +67,15 @@ export function endpointsOf(reference: Reference, registries: Registries): reado
   const name = `${registry}/${repository}`;
   const rule = ruleFor(name, registries.rules);
   if (rule?.blocked) throw new ComposeError('registry', `${registry} is blocked by registries.conf`);
-  const mirrors = (rule?.mirrors ?? []).map((mirror) =>
-    endpoint(name, rule?.prefix ?? registry, { ...mirror, isMirror: true }, registries),
-  );
-  const location = rule?.location ?? registry;
-  const origin = { location, insecure: rule?.insecure ?? false, digestOnly: false, isMirror: false };
+  const mirrors = (rule?.mirrors ?? [])
+    .filter(({ tagOnly }) => !(tagOnly && reference.digest !== undefined))
+    .map((mirror) => endpoint(name, rule?.prefix ?? registry, { ...mirror, isMirror: true }, registries));
+  const origin = {
+    location: rule?.location,
+    insecure: rule?.insecure ?? false,
+    digestOnly: false,
+    isMirror: false,
+  };
   return [...mirrors, endpoint(name, rule?.prefix ?? registry, origin, registries)];
 }
 
@@ -84,12 +91,15 @@ export function isInsecureHost(host: string, registries: Registries): boolean {
 function endpoint(
   name: string,
   prefix: string,
-  target: MirrorRule & { readonly isMirror: boolean },
+  target: Omit<MirrorRule, 'location'> & Pick<RegistryRule, 'location'> & { readonly isMirror: boolean },
   registries: Registries,
 ): Endpoint {
   // what follows the prefix is appended to the location, which may have a path itself
   const rest = prefix.startsWith('*.') ? name.slice(name.indexOf('/')) : name.slice(prefix.length);
-  const full = `${target.location}${rest}`.replace(/^https?:\/\//, '');
+  const full = (target.location === undefined ? name : `${target.location}${rest}`).replace(
+    /^https?:\/\//,
+    '',
+  );
   const slash = full.indexOf('/');
   const host = full.slice(0, slash);
   return {
@@ -130,6 +140,12 @@ function decodeOwn(value: unknown): Registries {
   };
 }
 
+// That of the user is what a rootless daemon reads.
+function daemonFiles({ XDG_CONFIG_HOME, HOME }: Environment): string[] {
+  const config = XDG_CONFIG_HOME ?? (HOME ? `${HOME}/.config` : undefined);
+  return [...(config ? [`${config}/docker/daemon.json`] : []), '/etc/docker/daemon.json'];
+}
+
 function decodeDaemon(value: unknown): Registries {
   const object = asObject(value, 'daemon.json');
   const mirrors = stringsOf(object['registry-mirrors'] ?? [], 'registry-mirrors');
@@ -145,7 +161,7 @@ function mirrorRule(prefix: string, locations: readonly string[]): RegistryRule 
     insecure: location.startsWith('http://'),
     digestOnly: false,
   }));
-  return { prefix, location: prefix, insecure: false, blocked: false, mirrors };
+  return { prefix, location: undefined, insecure: false, blocked: false, mirrors };
 }
 
 // --- registries.conf, version 2 ---
@@ -180,7 +196,7 @@ function decodeRule(value: unknown, what: string): RegistryRule {
   if (prefix === undefined) throw new TypeError(`${what} has neither prefix nor location`);
   return {
     prefix,
-    location: location ?? prefix,
+    location,
     insecure: object.insecure === true,
     blocked: object.blocked === true,
     mirrors: asArray(object.mirror ?? [], 'mirror', (mirror, name) => {
@@ -189,6 +205,7 @@ function decodeRule(value: unknown, what: string): RegistryRule {
         location: asString(entry.location, 'location'),
         insecure: entry.insecure === true,
         digestOnly: object['mirror-by-digest-only'] === true || entry['pull-from-mirror'] === 'digest-only',
+        tagOnly: entry['pull-from-mirror'] === 'tag-only',
       };
     }),
   };

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import * as http from 'node:http';
+import * as https from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -16,12 +17,19 @@ const LAYER = tar({ name: 'bin/', type: '5', mode: 0o755 }, { name: 'bin/sh', co
 const IMAGE = { layers: [gzipSync(LAYER)], diffIds: [sha256(LAYER)] };
 const needs = { root: isRoot, 'busybox-static': hasBusybox };
 
-/** A proxy that keeps what it was asked for, in both ways of asking; every host is `target`. */
-async function startProxy(target: string) {
+/** A proxy that keeps what it was asked for, in both ways of asking, with TLS when told; every host is `target`. */
+async function startProxy(target: string, certificates?: string) {
   const asked: string[] = [];
   const tunnels: Duplex[] = [];
   const [, port] = target.split(':');
-  const server = http.createServer((request, response) => {
+  const server =
+    certificates === undefined
+      ? http.createServer()
+      : https.createServer({
+          key: readFileSync(join(certificates, 'server.key')),
+          cert: readFileSync(join(certificates, 'server.crt')),
+        });
+  server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
     asked.push(`${request.method} ${request.url}`);
     const { pathname, search } = new URL(request.url ?? '/', 'http://nowhere');
     const { method, headers } = request;
@@ -32,7 +40,7 @@ async function startProxy(target: string) {
     });
     request.pipe(forward);
   });
-  server.on('connect', (request, socket) => {
+  server.on('connect', (request: http.IncomingMessage, socket: Duplex) => {
     asked.push(`CONNECT ${request.url}`);
     const there = connect(Number(port), '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
     tunnels.push(socket, there);
@@ -45,7 +53,7 @@ async function startProxy(target: string) {
   if (typeof address !== 'object' || address === null) throw new Error('no address');
   return {
     asked,
-    url: `http://127.0.0.1:${address.port}`,
+    url: `${certificates === undefined ? 'http' : 'https'}://127.0.0.1:${address.port}`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       for (const tunnel of tunnels) tunnel.destroy();
@@ -150,6 +158,32 @@ describe.skipIf(!isRoot)(needing('on the way to a registry', { root: isRoot }), 
     writeFileSync(join(dir, 'ca.crt'), readFileSync(join(place.root, 'ca.crt')));
     await user.ok('pull', '-q');
     expect(new Set(proxy.asked)).toEqual(new Set(['CONNECT registry.test:5443']));
+  });
+
+  it('speaks TLS with a proxy that has it, and says which proxies it does not understand', async () => {
+    await using place = stackOf('x');
+    if (!makeCertificates(place.root)) return;
+    await using plain = await new TestRegistry().listen();
+    await using secure = await new TestRegistry({ tls: place.root }).listen();
+    for (const registry of [plain, secure]) registry.put('app', 'latest', IMAGE);
+    const file = join(place.root, 'registries.json');
+    writeFileSync(file, '{"insecure":["registry.test:5000"]}');
+    for (const registry of [plain, secure]) {
+      await using proxy = await startProxy(registry.host, place.root);
+      const env = {
+        HTTP_PROXY: proxy.url,
+        HTTPS_PROXY: proxy.url,
+        SSL_CERT_FILE: join(place.root, 'ca.crt'),
+        TSCOMPOSE_REGISTRIES: file,
+      };
+      await using user = stackOf('registry.test:5000/app', env);
+      await user.ok('pull', '-q');
+      const [method, what] =
+        registry === plain ? ['HEAD', 'http://registry.test'] : ['CONNECT', 'registry.test'];
+      expect(proxy.asked.some((line) => line.startsWith(`${method} ${what}`))).toBe(true);
+    }
+    await using lost = stackOf('registry.test/app', { ALL_PROXY: 'socks5://127.0.0.1:1' });
+    expect((await lost.run('pull', '-q')).stderr).toContain('a proxy of the kind socks5://');
   });
 
   it('tells progress as lines and as JSON documents', async () => {

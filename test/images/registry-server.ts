@@ -26,11 +26,15 @@ export type Fault =
   | { readonly kind: 'late'; readonly ms: number }
   /** One byte is another. */
   | { readonly kind: 'wrong' }
+  /** Another server has it. */
+  | { readonly kind: 'redirect'; readonly to: string }
   /** Ranges are ignored: 200 and all of it. */
   | { readonly kind: 'no-range' };
 
 export interface RegistryOptions {
   readonly auth?: 'none' | 'basic' | 'token';
+  /** How long a token is said to be good for; five minutes unless told. */
+  readonly tokenLifeS?: number;
   /** Directory with ca.crt, server.crt and server.key. */
   readonly tls?: string;
   /** The fault of an answer, or undefined; called for every request below /v2/ that is authorised. */
@@ -39,6 +43,8 @@ export interface RegistryOptions {
 
 export const USER = 'user';
 export const PASSWORD = 'pass:word';
+/** Stands for both at the token server. */
+export const IDENTITY = 'identity token';
 const BASIC = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`;
 
 interface Stored {
@@ -138,7 +144,7 @@ export class TestRegistry implements AsyncDisposable {
     const { authorization, range } = request.headers;
     const asked = { method: request.method ?? '', path: url.pathname + url.search, range, authorization };
     this.asked.push(asked);
-    if (url.pathname === '/token') return this.#token(url, request, response);
+    if (url.pathname === '/token') return await this.#token(url, request, response);
     if (!this.#isAuthorised(authorization, url, response)) return void request.resume();
     const fault = this.#options.fault?.(asked);
     if (fault?.kind === 'status') {
@@ -148,6 +154,10 @@ export class TestRegistry implements AsyncDisposable {
         fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter },
       );
       return void response.end(JSON.stringify({ errors: [{ code: 'FAULT', message: 'this is a test' }] }));
+    }
+    if (fault?.kind === 'redirect') {
+      request.resume();
+      return void response.writeHead(307, { location: `http://${fault.to}${url.pathname}` }).end();
     }
     const [, repository = '', kind = '', name = ''] =
       /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(url.pathname) ?? [];
@@ -175,13 +185,14 @@ export class TestRegistry implements AsyncDisposable {
     return false;
   }
 
-  #token(url: URL, request: http.IncomingMessage, response: http.ServerResponse): void {
-    request.resume();
-    if (request.headers.authorization !== BASIC || url.searchParams.get('service') !== 'test service')
-      return void response.writeHead(401).end('{}');
+  async #token(url: URL, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const form = new URLSearchParams((await bodyOf(request)).toString('utf8'));
+    const asked = request.method === 'POST' ? form : url.searchParams;
+    const isKnown = request.headers.authorization === BASIC || form.get('refresh_token') === IDENTITY;
+    if (!isKnown || asked.get('service') !== 'test service') return void response.writeHead(401).end('{}');
     const token = randomBytes(16).toString('hex');
     this.#tokens.add(token);
-    response.end(JSON.stringify({ token, expires_in: 300 }));
+    response.end(JSON.stringify({ token, expires_in: this.#options.tokenLifeS ?? 300 }));
   }
 
   async #manifest(request: http.IncomingMessage, response: http.ServerResponse, key: string): Promise<void> {

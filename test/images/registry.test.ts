@@ -1,6 +1,7 @@
 // Pulling and pushing against registries that behave, and that do not.
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -10,16 +11,27 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { resolveImage, tagImage } from '../../src/images/image.ts';
 import { MEDIA } from '../../src/images/manifest.ts';
 import { type PullOptions, pullImage } from '../../src/images/pull.ts';
 import { pushImage } from '../../src/images/push.ts';
+import { parseReference } from '../../src/images/reference.ts';
+import { endpointsOf, readRegistries } from '../../src/images/registries.ts';
 import { openRegistries, type RegistryOptions } from '../../src/images/registry.ts';
 import { blobFile, partialFile, readImages, storeFiles } from '../../src/images/store.ts';
 import { isRoot, needing } from '../support/machine.ts';
-import { type Asked, type Fault, makeCertificates, PASSWORD, TestRegistry, USER } from './registry-server.ts';
+import {
+  type Asked,
+  type Fault,
+  IDENTITY,
+  makeCertificates,
+  PASSWORD,
+  TestRegistry,
+  USER,
+} from './registry-server.ts';
 import { sha256, tar, World } from './world.ts';
 
 const LAYERS = [
@@ -371,10 +383,94 @@ describe.skipIf(!isRoot)(needing('authentication', { root: isRoot }), () => {
 
   it('does not send a password to another server that a redirect names', async () => {
     await using world = new World();
-    await using registry = await new TestRegistry({ auth: 'basic' }).listen();
+    await using other = await new TestRegistry().listen();
+    other.put('app', 'latest', IMAGE);
+    await using registry = await new TestRegistry({
+      auth: 'basic',
+      fault: ({ path }) => (path.includes('/blobs/') ? { kind: 'redirect', to: other.host } : undefined),
+    }).listen();
     registry.put('app', 'latest', IMAGE);
     await pull(world, `${registry.host}/app`, dockerConfig(world, registry.host));
     expect(registry.asked.filter(({ authorization }) => authorization === undefined)).toHaveLength(1);
+    expect(other.asked.map(({ authorization }) => authorization)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('renews a token before the pieces of an upload, which cannot be sent twice', async () => {
+    await using world = new World();
+    await using registry = await new TestRegistry({ auth: 'token', tokenLifeS: 1 }).listen();
+    registry.put('app', 'latest', IMAGE);
+    const environment = dockerConfig(world, registry.host);
+    await pull(world, `${registry.host}/app`, environment);
+    await tagImage(world.ctx, `${registry.host}/app`, `${registry.host}/copy:1`);
+    registry.linked.clear();
+    await push(world, `${registry.host}/copy:1`, environment, 500);
+    const pieces = registry.asked.filter(({ method }) => method === 'PATCH');
+    expect(pieces.length).toBeGreaterThan(2);
+    expect(pieces.filter(({ authorization }) => authorization === undefined)).toEqual([]);
+  });
+
+  const auth = Buffer.from(`${USER}:${PASSWORD}`).toString('base64');
+  it.each([
+    [
+      'REGISTRY_AUTH_FILE',
+      (dir: string) => ({ REGISTRY_AUTH_FILE: `${dir}/auth.json` }),
+      'team/app',
+      { auth },
+    ],
+    ['the runtime directory', (dir: string) => ({ XDG_RUNTIME_DIR: dir }), '', { auth }],
+    ['the configuration of containers', (dir: string) => ({ XDG_CONFIG_HOME: dir }), 'team', { auth }],
+    ['Docker, as a URL', (dir: string) => ({ DOCKER_CONFIG: dir }), 'v2/', { auth }],
+    [
+      'Docker, an identity token',
+      (dir: string) => ({ HOME: dir }),
+      '',
+      { auth: '', identitytoken: IDENTITY },
+    ],
+    [
+      'DOCKER_AUTH_CONFIG',
+      (dir: string) => ({ DOCKER_AUTH_CONFIG: readFileSync(`${dir}/auth.json`, 'utf8') }),
+      '',
+      { username: USER, password: PASSWORD },
+    ],
+  ])('finds the credential of %s', async (where, environmentOf, path, entry) => {
+    await using world = new World();
+    await using registry = await new TestRegistry({ auth: 'token' }).listen();
+    registry.put('team/app', 'latest', IMAGE);
+    const scheme = where.endsWith('URL') ? 'https://' : '';
+    const key = `${scheme}${registry.host}${path === '' ? '' : `/${path}`}`;
+    const wrong = Buffer.from('somebody:else').toString('base64');
+    const auths = {
+      [`${registry.host}/team/other`]: { auth: wrong },
+      'r.test': { auth: wrong },
+      [key]: entry,
+    };
+    for (const file of ['auth.json', 'containers/auth.json', 'config.json', '.docker/config.json']) {
+      mkdirSync(world.path(`home/${dirname(file)}`), { recursive: true });
+      writeFileSync(world.path(`home/${file}`), JSON.stringify({ auths }));
+    }
+    const environment = environmentOf(world.path('home'));
+    expect((await pull(world, `${registry.host}/team/app`, environment)).isNew).toBe(true);
+    expect(registry.count('POST', /^\/token/)).toBe('identitytoken' in entry ? 1 : 0);
+  });
+
+  it('says which helper is missing, and goes on without a credential that a helper does not have', async () => {
+    await using world = new World();
+    await using registry = await new TestRegistry({ auth: 'token' }).listen();
+    registry.put('app', 'latest', IMAGE);
+    mkdirSync(world.path('docker'));
+    writeFileSync(world.path('docker/config.json'), '{"credsStore":"test"}');
+    const environment = { DOCKER_CONFIG: world.path('docker'), PATH: `${world.dir}:/usr/bin:/bin` };
+    await expect(pull(world, `${registry.host}/app`, environment)).rejects.toMatchObject({
+      code: 'registry',
+      message: expect.stringContaining('docker-credential-test'),
+    });
+    const helper = world.path('docker-credential-test');
+    writeFileSync(helper, '#!/bin/sh\necho credentials not found in native keychain\nexit 1\n');
+    chmodSync(helper, 0o755);
+    const refused = pull(world, `${registry.host}/app`, environment);
+    await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining('login') });
+    writeFileSync(helper, `#!/bin/sh\nprintf '{"Username":"<token>","Secret":"${IDENTITY}"}'\n`);
+    expect((await pull(world, `${registry.host}/app`, environment)).isNew).toBe(true);
   });
 });
 
@@ -384,13 +480,88 @@ describe.skipIf(!isRoot)(needing('TLS, mirrors and proxies', { root: isRoot }), 
     if (!makeCertificates(world.dir)) return;
     await using registry = await new TestRegistry({ tls: world.dir, auth: 'token' }).listen();
     registry.put('app', 'latest', IMAGE);
-    const trusting = { ...dockerConfig(world, registry.host), SSL_CERT_FILE: world.path('ca.crt') };
+    const config = dockerConfig(world, registry.host);
     const name = `${registry.host}/app`;
-    await expect(pull(world, name, dockerConfig(world, registry.host))).rejects.toMatchObject({
+    await expect(pull(world, name, config)).rejects.toMatchObject({
       code: 'registry',
       hint: expect.stringContaining('CA'),
     });
-    expect((await pull(world, name, trusting)).isNew).toBe(true);
+    mkdirSync(world.path('certs'));
+    copyFileSync(world.path('ca.crt'), world.path('certs/own.pem'));
+    for (const trust of [
+      { SSL_CERT_FILE: world.path('ca.crt') },
+      { NODE_EXTRA_CA_CERTS: world.path('ca.crt') },
+      { SSL_CERT_DIR: world.path('certs') },
+    ]) {
+      await using other = new World();
+      expect((await pull(other, name, { ...config, ...trust })).isNew).toBe(true);
+    }
+  });
+
+  it('reads the mirrors and insecure registries of daemon.json and of the own file', async () => {
+    await using mirror = await new TestRegistry().listen();
+    mirror.put('library/app', 'latest', IMAGE);
+    mirror.put('team/app', 'v1', IMAGE);
+    for (const [file, document] of [
+      ['docker/daemon.json', { 'registry-mirrors': [`http://${mirror.host}`] }],
+      ['tscompose/registries.json', { mirrors: { 'docker.io': [`http://${mirror.host}/`] } }],
+    ] as const) {
+      await using world = new World();
+      mkdirSync(world.path(dirname(file)), { recursive: true });
+      const all = { ...document, 'insecure-registries': ['10.9.0.0/16'], insecure: ['10.9.0.0/16'] };
+      writeFileSync(world.path(file), JSON.stringify(all));
+      const environment = { XDG_CONFIG_HOME: world.dir };
+      expect((await pull(world, 'app', environment)).image.name).toBe('docker.io/library/app:latest');
+      expect((await pull(world, 'docker.io/team/app:v1', environment)).isNew).toBe(true);
+      const registries = readRegistries(environment);
+      expect(endpointsOf(parseReference('10.9.1.1:80/x'), registries)).toMatchObject([{ insecure: true }]);
+      writeFileSync(world.path(file), '{"registry-mirrors": 1, "mirrors": 1}');
+      expect(() => readRegistries(environment)).toThrow(file);
+    }
+  });
+
+  it('rewrites locations as registries.conf says, of short names too, also in parts of the file', async () => {
+    await using world = new World();
+    await using registry = await new TestRegistry().listen();
+    registry.put('cache/hub/app', 'latest', IMAGE);
+    registry.put('cache/app', 'latest', IMAGE);
+    mkdirSync(world.path('containers/registries.conf.d'), { recursive: true });
+    writeFileSync(
+      world.path('containers/registries.conf'),
+      `short-name-mode = "enforcing"\n[[registry]]\nprefix = "docker.io/library"\nlocation = "${registry.host}/cache/hub"\n`,
+    );
+    writeFileSync(
+      world.path('containers/registries.conf.d/50-more.conf'),
+      `[[registry]]\nprefix = "*.example.com"\nlocation = "${registry.host}/cache"\n[[registry]]\nprefix = "bad.example.com"\nblocked = true\n`,
+    );
+    const environment = { XDG_CONFIG_HOME: world.dir };
+    expect((await pull(world, 'app', environment)).image.name).toBe('docker.io/library/app:latest');
+    await pull(world, 'some.example.com/app', environment);
+    await expect(pull(world, 'bad.example.com/app', environment)).rejects.toThrow('blocked');
+    expect(registry.count('HEAD', /cache/)).toBe(2);
+  });
+
+  it.each([
+    ['wrong bytes', { kind: 'wrong' } as const],
+    ['half of it', { kind: 'cut', after: 500 } as const],
+    ['nothing any more', { kind: 'stall', after: 500 } as const],
+  ])('asks the origin when a mirror gives %s', async (_, fault) => {
+    await using world = new World();
+    await using mirror = await new TestRegistry({
+      fault: (asked) => (isTop(asked) ? fault : undefined),
+    }).listen();
+    await using origin = await new TestRegistry().listen();
+    for (const registry of [mirror, origin]) registry.put('app', 'latest', IMAGE);
+    writeFileSync(
+      world.path('registries.json'),
+      JSON.stringify({ mirrors: { [origin.host]: [`http://${mirror.host}`] } }),
+    );
+    await pull(world, `${origin.host}/app`, { TSCOMPOSE_REGISTRIES: world.path('registries.json') });
+    expect(mirror.asked.filter(isTop).length).toBeGreaterThan(0);
+    expect(origin.asked.filter(isTop)).toHaveLength(1);
+    expect(readFileSync(blobFile(world.ctx.layout, TOP)).equals(IMAGE.layers[1] ?? Buffer.alloc(0))).toBe(
+      true,
+    );
   });
 
   it('asks mirrors first and the origin when they fail', async () => {
