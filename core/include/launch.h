@@ -86,7 +86,8 @@
     X(66, DNS,               "s*",       SUPERVISE) /* answer on 127.0.0.11 port 53 of the network namespace; upstream servers ("ADDRESS" or "ADDRESS#PORT"), asked from the host's network */ \
     X(70, ROOT_IDMAP,        "ss",       LAUNCH)    /* of the ROOT_OVERLAY that follows: text of the uid_map and gid_map of its layers */ \
     X(71, SUBDIRECTORY,      "ss",       LAUNCH)    /* mount point, directory of what is mounted there that takes its place */ \
-    X(72, PROBE,             "ss*",      SUPERVISE) /* HEALTH without argv: "http" (address, port, path, expected code or ""), "tcp" (address, port), "file" (path), "log" (extended regular expression for a line) */
+    X(72, PROBE,             "ss*",      SUPERVISE) /* HEALTH without argv: "http" (address, port, path, expected code or ""), "tcp" (address, port), "file" (path), "log" (extended regular expression for a line) */ \
+    X(73, LOG_OPTIONS,       "sssii",    SUPERVISE) /* of syslog: "unix PATH", "unixgram PATH", "udp ADDRESS PORT", "tcp ADDRESS PORT" or "" (/dev/log), and "", "rfc3164", "rfc5424" or "rfc5424micro"; what each entry has more: members of a json-file line, or fields for journald; facility of syslog; bytes that wait for a receiver before entries are lost */
 /* clang-format on */
 
 enum tsc_step_op {

@@ -61,7 +61,7 @@ static void sweep(void *data) {
     }
 }
 
-static bool any_full(const struct tsc_shim *shim) {
+bool tsc_clients_are_full(const struct tsc_shim *shim) {
     for (const struct tsc_client *client = shim->clients; client; client = client->next)
         if (!client->dead && tsc_text_length(&client->out) >= QUEUE_HIGH)
             return true;
@@ -76,9 +76,9 @@ static void drop(struct tsc_client *client) {
     tsc_loop_close(&shim->loop, &client->source);
     tsc_timer_clear(&shim->loop, &client->stall);
     tsc_timer_set(&shim->loop, &shim->sweep_timer, 0);
-    tsc_supervise_reading(shim, !any_full(shim));
+    tsc_streams_update(shim);
     if (client->attached && client->input)
-        tsc_supervise_input_end(shim);
+        tsc_streams_end_input(shim);
     if (client->launch)
         tsc_supervise(shim, TSC_EVENT_HANGUP, NULL);
 }
@@ -120,7 +120,7 @@ static void flush(struct tsc_client *client) {
     if (tsc_text_length(&client->out) >= QUEUE_HIGH && !client->stall.added)
         tsc_timer_set(&client->shim->loop, &client->stall, STALL_MS);
     if (full && tsc_text_length(&client->out) < QUEUE_HIGH)
-        tsc_supervise_reading(client->shim, !any_full(client->shim));
+        tsc_streams_update(client->shim);
     update(client);
 }
 
@@ -248,7 +248,7 @@ static void verb_resize(struct tsc_client *client, char *arguments) {
     int64_t columns;
     bool fine = next_number(&arguments, &rows) && next_number(&arguments, &columns);
     if (fine)
-        tsc_supervise_resize(client->shim, (unsigned)rows, (unsigned)columns);
+        tsc_streams_resize(client->shim, (unsigned)rows, (unsigned)columns);
     answer(client, fine ? 0 : -EINVAL, "resize", "");
 }
 
@@ -354,11 +354,11 @@ static bool take_frame(struct tsc_client *client) {
         return false;
     const uint8_t *body = begin + FRAME_HEADER;
     if (begin[0] == TSC_FRAME_INPUT && client->input)
-        tsc_supervise_input(client->shim, (const char *)body, size);
+        tsc_streams_input(client->shim, (const char *)body, size);
     else if (begin[0] == TSC_FRAME_RESIZE && size == 4)
-        tsc_supervise_resize(client->shim, big_endian(body, 2), big_endian(body + 2, 2));
+        tsc_streams_resize(client->shim, big_endian(body, 2), big_endian(body + 2, 2));
     else if (begin[0] == TSC_FRAME_END && client->input)
-        tsc_supervise_input_end(client->shim);
+        tsc_streams_end_input(client->shim);
     tsc_text_consume(&client->in, FRAME_HEADER + size);
     return true;
 }
@@ -451,8 +451,8 @@ void tsc_clients_output(struct tsc_shim *shim, enum tsc_stream stream, const cha
     for (struct tsc_client *client = shim->clients; client; client = client->next)
         if (client->attached && client->output && !client->dead)
             frame(client, stream == TSC_STDOUT ? TSC_FRAME_OUTPUT : TSC_FRAME_ERROR, bytes, size);
-    if (any_full(shim))
-        tsc_supervise_reading(shim, false);
+    if (tsc_clients_are_full(shim))
+        tsc_streams_update(shim);
 }
 
 void tsc_clients_exit(struct tsc_shim *shim) {

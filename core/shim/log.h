@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "log_receiver.h"
 #include "perform.h"
 #include "text.h"
 
@@ -17,8 +18,11 @@ struct tsc_log_driver {
     int (*open)(struct tsc_log *log);
     /* `partial`: the line goes on in the next entry. */
     void (*entry)(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size, bool partial);
+    /* What waits in `out` after the entries of one read; may be NULL. */
     void (*flush)(struct tsc_log *log);
 };
+
+extern const struct tsc_log_driver tsc_log_file, tsc_log_local, tsc_log_journald, tsc_log_syslog;
 
 struct tsc_log {
     const struct tsc_log_driver *driver;
@@ -26,9 +30,14 @@ struct tsc_log {
     const char *id;
     int64_t max_size;
     int64_t max_files;
-    bool nonblocking;
+    const char *attributes; /* of each entry; see LOG_OPTIONS */
+    const char *destination;
+    const char *format;
+    int facility;
+    struct tsc_receiver receiver;
     int fd;
     int64_t size; /* of the file, with what waits in `out` */
+    bool torn;    /* the file ends within a line: the disk was full */
     struct tsc_text out;
     struct tsc_text tails[TSC_STREAMS];   /* what ends each entry of this read */
     struct tsc_text pending[TSC_STREAMS]; /* the start of a line whose end has not come yet */
@@ -36,13 +45,17 @@ struct tsc_log {
     char time[TSC_TIME_SIZE];
 };
 
+/* Of `log` the caller has set what the receiver needs: `loop`, `relieved` and `data`. */
 int tsc_log_open(struct tsc_log *log, const struct tsc_program *program, const struct tsc_fault *fault,
                  const char *id, struct tsc_error *reterr);
 void tsc_log_write(struct tsc_log *log, enum tsc_stream stream, const char *bytes, size_t size);
+/* So much waits for the receiver that the container has to wait too. */
+bool tsc_log_is_full(const struct tsc_log *log);
 /* The stream ended: a line without end is written too. */
 void tsc_log_finish(struct tsc_log *log, enum tsc_stream stream);
 /* Gives back memory that a burst needed. */
 void tsc_log_trim(struct tsc_log *log);
+/* A receiver gets some seconds to take what waits. */
 void tsc_log_close(struct tsc_log *log);
 
 #endif

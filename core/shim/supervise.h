@@ -154,17 +154,36 @@ struct tsc_shim {
 
 enum { TSC_BUFFER_SIZE = 64 << 10, TSC_INPUT_LIMIT = 64 << 10 };
 
+/* run.c */
 int tsc_run(const struct tsc_run_options *options, struct tsc_error *reterr);
 
 /* supervise.c: performs what the table says; -EINVAL when the event makes no sense in this state. */
 int tsc_supervise(struct tsc_shim *shim, enum tsc_event event, const struct tsc_request *request);
-/* The container's stream is read again (or not: clients are full). */
-void tsc_supervise_reading(struct tsc_shim *shim, bool on);
-void tsc_supervise_input(struct tsc_shim *shim, const char *bytes, size_t size);
-void tsc_supervise_input_end(struct tsc_shim *shim);
-void tsc_supervise_resize(struct tsc_shim *shim, unsigned rows, unsigned columns);
 /* Something in the status changed: file and watchers. */
 void tsc_supervise_report(struct tsc_shim *shim);
+
+/* streams.c */
+/* The container's ends go to `standard`; it gets a terminal's instead when that message comes. */
+int tsc_streams_open(struct tsc_shim *shim, int standard[3], struct tsc_error *reterr);
+void tsc_streams_take_terminal(struct tsc_shim *shim, int fd);
+/* What the container prints is read, or not: a client or the log has no room for more. */
+void tsc_streams_update(struct tsc_shim *shim);
+void tsc_streams_input(struct tsc_shim *shim, const char *bytes, size_t size);
+void tsc_streams_end_input(struct tsc_shim *shim);
+void tsc_streams_resize(struct tsc_shim *shim, unsigned rows, unsigned columns);
+/* What is left is read, then all is closed. */
+void tsc_streams_drain(struct tsc_shim *shim);
+
+/* first.c */
+int tsc_first_launch(struct tsc_shim *shim, struct tsc_error *reterr);
+int tsc_first_signal(const struct tsc_shim *shim, int signal);
+/* Every process of the container. With the first one of a pid namespace go all others in it. */
+void tsc_first_kill_all(const struct tsc_shim *shim);
+void tsc_first_forget(struct tsc_shim *shim);
+
+/* restart.c: asked once, after each end */
+bool tsc_restart_is_wanted(struct tsc_shim *shim);
+int64_t tsc_restart_delay(struct tsc_shim *shim);
 
 /* prepare.c */
 int tsc_prepare_namespaces(struct tsc_shim *shim, struct tsc_error *reterr);
@@ -177,6 +196,7 @@ int tsc_status_write(const struct tsc_shim *shim);
 int tsc_clients_open(struct tsc_shim *shim, struct tsc_error *reterr);
 void tsc_clients_status(struct tsc_shim *shim);
 void tsc_clients_output(struct tsc_shim *shim, enum tsc_stream stream, const char *bytes, size_t size);
+bool tsc_clients_are_full(const struct tsc_shim *shim);
 /* The run ended: attached clients get the exit code. */
 void tsc_clients_exit(struct tsc_shim *shim);
 /* The container ended for good: who waits for a stop is answered, all is flushed. */

@@ -10,7 +10,7 @@
 static bool reserve(struct tsc_text *text, size_t more) {
     if (text->capacity - text->size >= more)
         return true;
-    if (text->start > 0) {
+    if (text->start > text->size / 2) {
         memmove(text->bytes, text->bytes + text->start, text->size - text->start);
         text->size -= text->start;
         text->start = 0;

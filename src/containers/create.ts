@@ -18,6 +18,7 @@ import { makePrivateDirectory, readRecord, readTextIfPresent, writeRecord } from
 import { withCdi } from './cdi.ts';
 import { type ContentFile, hostsHeader, objectFilesOf, resolverOf } from './files.ts';
 import { compileLaunch, type Launch, type LaunchExtras, type MountDetail, type RootFs } from './launch.ts';
+import { logDriverOf, logOf } from './logging.ts';
 import type { Machine } from './machine.ts';
 import { type BindMount, checkBindSources, type ResolvedMount } from './mounts.ts';
 import { type Joins, namespacesOf, shiftsIds } from './namespaces.ts';
@@ -29,8 +30,8 @@ import { storedFilter } from './seccomp-store.ts';
 import { securityOf } from './security.ts';
 import { buildSpec } from './spec.ts';
 import { encodeLaunch } from './steps.ts';
-import { exposedOf, healthcheckOf, logDriverOf, logOf, portsOf, restartOf, stopOf } from './supervise.ts';
-import type { Warning } from './warning.ts';
+import { exposedOf, healthcheckOf, portsOf, restartOf, stopOf } from './supervise.ts';
+import { placeOf, type Warning } from './warning.ts';
 
 /** The image's file system as the images room gives it: overlay layers, or one directory that is used as it is. */
 export interface SnapshotInput {
@@ -124,6 +125,20 @@ function checkRuntime({ project, serviceName, service: { runtime } }: CreateInpu
   );
 }
 
+interface Refusal {
+  readonly attribute: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+function refuse({ project, serviceName }: CreateInput, { attribute, message, hint }: Refusal): never {
+  const { at } = placeOf({ attribute }, `services.${serviceName}`, project.positionOf);
+  throw new ComposeError('invalid-value', `service ${serviceName}: ${message}`, {
+    hint,
+    ...(at === undefined ? {} : { at }),
+  });
+}
+
 function writeFailure(dir: string, cause: unknown): unknown {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return cause;
@@ -173,7 +188,10 @@ function planContainer(ctx: Context, input: CreateInput, files: ContainerFiles):
     path: files.log,
     id: input.id,
     name: input.name,
-    image: image.name,
+    image,
+    labels: input.labels,
+    environment: spec.process.env,
+    refuse: (attribute, message, hint) => refuse(input, { attribute, message, hint }),
   });
   const launch = compileLaunch(spec, launchExtras(ctx, input, { files, spec, network, log }));
   return {
@@ -413,7 +431,7 @@ function mountRecord(mount: ResolvedMount): ContainerRecord['mounts'][number] {
     case 'tmpfs':
       return { type, source: '', target, readOnly: mount.readOnly };
     case 'image':
-      return { type, source: mount.name, target, readOnly: true };
+      return { type, image: mount.id, source: mount.name, target, readOnly: true };
   }
 }
 

@@ -71,6 +71,19 @@ export interface LogSettings {
   readonly maxBytes: number;
   readonly files: number;
   readonly nonBlocking: boolean;
+  readonly details?: LogDetails;
+}
+
+/** What only some drivers need. */
+export interface LogDetails {
+  /** What waits for a slow receiver before entries are lost, where the container is not to wait. */
+  readonly bufferBytes: number;
+  /** Of each entry: members of a json-file line, or fields for journald. */
+  readonly attributes: string;
+  /** Of syslog: where to, how written, and a number of syslog(3). */
+  readonly destination: string;
+  readonly format: string;
+  readonly facility: number;
 }
 
 /** How the container knows others by name. */
@@ -464,11 +477,16 @@ function superviseSteps(extras: LaunchExtras): Step[] {
   const { log, restart, healthcheck: health } = extras;
   return [
     step('LOG', log.driver, log.path, log.maxBytes, log.files, log.nonBlocking ? 1 : 0),
+    ...(log.details === undefined ? [] : [logOptions(log.details)]),
     step('RESTART', restart.policy, restart.attempts, restart.delayMs, restart.windowMs),
     step('STOP', extras.stopSignal, extras.stopGraceMs),
     ...(health === undefined ? [] : healthSteps(health)),
     ...(extras.names === undefined ? [] : nameSteps(extras.names)),
   ];
+}
+
+function logOptions({ destination, format, attributes, facility, bufferBytes }: LogDetails): Step {
+  return step('LOG_OPTIONS', destination, format, attributes, facility, bufferBytes);
 }
 
 function healthSteps(health: HealthRecord): Step[] {

@@ -1,12 +1,10 @@
-// How a container is watched over: health check, restart policy, log, stop; service over image.
+// How a container is watched over: health check, restart policy, stop; service over image.
 import type { Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
 import { extensionOf } from './extension.ts';
-import type { LogSettings } from './launch.ts';
 import type { ImageDefaults, ImageHealthcheck } from './program.ts';
 import type { HealthRecord, PortRecord, RestartRecord } from './record.ts';
-import { byteCount, durationMs, signalNumber } from './units.ts';
-import type { Warning } from './warning.ts';
+import { durationMs, signalNumber } from './units.ts';
 
 const DEFAULT_INTERVAL_MS = 30_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -98,69 +96,6 @@ function deployRestart(asked: NonNullable<NonNullable<Service['deploy']>['restar
     delayMs: asked.delay === undefined ? -1 : Math.round(durationMs(asked.delay)),
     windowMs: asked.window === undefined ? 0 : Math.round(durationMs(asked.window)),
   };
-}
-
-const DRIVERS = ['json-file', 'local', 'journald', 'syslog', 'none'];
-const LOCAL_MAX_BYTES = 20 * 2 ** 20;
-const LOCAL_FILES = 5;
-
-export interface LogSubject {
-  /** The log file. */
-  readonly path: string;
-  readonly id: string;
-  readonly name: string;
-  readonly image: string;
-}
-
-export interface LogChoice {
-  readonly log: LogSettings;
-  readonly warnings: readonly Warning[];
-}
-
-/** Where output goes; a driver that is not here keeps a json-file, and says so. */
-export function logOf(service: Service, subject: LogSubject): LogChoice {
-  const { driver: asked = '', options = {} } = service.logging ?? {};
-  const driver = logDriverOf(service);
-  const local = driver === 'local';
-  const toSystem = driver === 'journald' || driver === 'syslog';
-  const reason = `the log driver ${asked} is not supported; output is kept as json-file`;
-  return {
-    log: {
-      driver,
-      path: toSystem ? tagOf(options.tag ?? '{{.ID}}', subject) : subject.path,
-      maxBytes:
-        options['max-size'] === undefined ? (local ? LOCAL_MAX_BYTES : 0) : sizeOf(options['max-size']),
-      files: options['max-file'] === undefined ? (local ? LOCAL_FILES : 1) : Number(options['max-file']),
-      nonBlocking: options.mode === 'non-blocking',
-    },
-    warnings: asked === '' || asked === driver ? [] : [{ attribute: 'logging.driver', reason }],
-  };
-}
-
-/** The driver that is used. */
-export function logDriverOf(service: Service): string {
-  const asked = service.logging?.driver || 'json-file';
-  return DRIVERS.includes(asked) ? asked : 'json-file';
-}
-
-// The fields of Docker's tag templates.
-function tagOf(template: string, { id, name, image }: LogSubject): string {
-  const fields: Readonly<Record<string, string>> = {
-    ID: id.slice(0, 12),
-    FullID: id,
-    Name: name,
-    ImageName: image,
-    DaemonName: 'tscompose',
-  };
-  return template.replace(/\{\{\s*\.(\w+)\s*\}\}/g, (all, field: string) => fields[field] ?? all);
-}
-
-const SUFFIX: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
-
-function sizeOf(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim());
-  if (match === null) return Math.max(0, byteCount(text));
-  return Math.round(Number(match[1]) * (SUFFIX[(match[2] ?? '').toLowerCase()] ?? 1));
 }
 
 const DEFAULT_GRACE_MS = 10_000;

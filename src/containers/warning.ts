@@ -25,7 +25,7 @@ export interface WarningPlace {
 
 /** Where the file asks for what is warned about: the attribute, or the nearest thing around it that has a place. */
 export function placeOf(
-  { attribute }: Warning,
+  { attribute }: Pick<Warning, 'attribute'>,
   service: string,
   positionOf: (path: string) => Position | undefined,
 ): WarningPlace {

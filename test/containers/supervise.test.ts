@@ -1,15 +1,7 @@
-// Health checks, restart policies, logs, stop signals, ports: service over image over default.
+// Health checks, restart policies, stop signals, ports: service over image over default.
 
 import { describe, expect, test } from 'vitest';
-import type { Service } from '../../src/compose/project.ts';
-import {
-  exposedOf,
-  healthcheckOf,
-  logOf,
-  portsOf,
-  restartOf,
-  stopOf,
-} from '../../src/containers/supervise.ts';
+import { exposedOf, healthcheckOf, portsOf, restartOf, stopOf } from '../../src/containers/supervise.ts';
 import { durationMs, signalNumber } from '../../src/containers/units.ts';
 import { service } from './world.ts';
 
@@ -62,44 +54,6 @@ test('restart', () => {
     attempts: 2,
     delayMs: 5000,
     windowMs: 60_000,
-  });
-});
-
-describe('logging', () => {
-  const subject = { path: '/log', id: 'ab'.repeat(32), name: 'p-web-1', image: 'busybox' };
-  const choice = (logging?: NonNullable<Service['logging']>) =>
-    logOf(service(logging ? { logging } : {}), subject);
-
-  test('is a json-file without limits', () => {
-    expect(choice().log).toEqual({
-      driver: 'json-file',
-      path: '/log',
-      maxBytes: 0,
-      files: 1,
-      nonBlocking: false,
-    });
-  });
-  test('has limits and modes', () => {
-    const options = { 'max-size': '10m', 'max-file': '3', mode: 'non-blocking' };
-    expect(choice({ options }).log).toMatchObject({ maxBytes: 10 * 2 ** 20, files: 3, nonBlocking: true });
-    expect(choice({ driver: 'local' }).log).toMatchObject({
-      driver: 'local',
-      maxBytes: 20 * 2 ** 20,
-      files: 5,
-    });
-  });
-  test('goes to the system with a tag', () => {
-    expect(choice({ driver: 'syslog' }).log.path).toBe('abababababab');
-    expect(choice({ driver: 'journald', options: { tag: '{{.ImageName}}/{{.Name}}' } }).log.path).toBe(
-      'busybox/p-web-1',
-    );
-  });
-  test('says when a driver is not there', () => {
-    const { log, warnings } = choice({ driver: 'gelf' });
-    expect([log.driver, warnings.map(({ attribute }) => attribute)]).toEqual([
-      'json-file',
-      ['logging.driver'],
-    ]);
   });
 });
 
