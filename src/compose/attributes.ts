@@ -97,13 +97,10 @@ const blkio = struct({
   device_write_iops: rates,
 });
 
-const deviceRequest = struct({
-  capabilities: strings,
-  driver: str,
-  count: deviceCount,
-  device_ids: strings,
-  options: texts,
-});
+const deviceRequest = struct(
+  { capabilities: strings, driver: str, count: deviceCount, device_ids: strings, options: texts },
+  { extensible: false },
+);
 
 const resource = struct({
   cpus: float,
@@ -305,6 +302,11 @@ export const job = struct({
   triggers: (node) => (node === undefined ? undefined : plain(node)),
 });
 
+const ipamConfig = struct(
+  { subnet: str, gateway: str, ip_range: str, aux_addresses: texts },
+  { extensible: false },
+);
+
 /** Names are given when a model is normalised. */
 const named = { otherwise: { name: '' } };
 
@@ -316,7 +318,7 @@ export const network = struct(
     ipam: struct(
       {
         driver: str,
-        config: listOf(struct({ subnet: str, gateway: str, ip_range: str, aux_addresses: texts })),
+        config: listOf(ipamConfig),
         options: texts,
       },
       { always: true },

@@ -153,6 +153,8 @@ export interface StructOptions {
   readonly always?: boolean;
   /** What attributes that every such mapping has are when they are missing or empty; that is not printed. */
   readonly otherwise?: Readonly<Record<string, unknown>>;
+  /** Whether extensions are kept; they are unless the reference drops them. */
+  readonly extensible?: boolean;
 }
 
 interface Field {
@@ -173,6 +175,7 @@ export function struct(fields: Readonly<Record<string, Codec>>, options: StructO
       return { name, codec, isAlways: codec(undefined, decoding) !== undefined };
     });
     const values = decodeFields(node, table, decoding);
+    if (options.extensible !== false) keepExtensions(values, node);
     for (const [name, value] of otherwise) {
       // Not enumerable: what is empty is not printed, but code that reads it finds what its type promises.
       if (!Object.hasOwn(values, name)) Object.defineProperty(values, name, { value });
@@ -191,9 +194,15 @@ function decodeFields(node: MapNode, fields: readonly Field[], decoding: Decodin
     decoding.path.pop();
     if (value !== undefined) result[name] = value;
   }
-  const extensions = extensionsOf(node);
-  if (extensions !== undefined) Object.defineProperty(result, 'extensions', { value: extensions });
   return result;
+}
+
+/** Keeps the extensions of a mapping with its values, where only those see them who ask. */
+function keepExtensions(values: Values, node: MapNode): Values {
+  const extensions = extensionsOf(node);
+  return extensions === undefined
+    ? values
+    : Object.defineProperty(values, 'extensions', { value: extensions });
 }
 
 /** The `x-` attributes of a mapping. */
@@ -261,9 +270,11 @@ export const deviceCount: Codec = unless(
   }),
 );
 
+const softAndHard = struct({ soft: int, hard: int }, { extensible: false });
+
 /** A limit: a number, or soft and hard. */
 export const ulimit: Codec = present((node, decoding) => {
-  if (node.kind === 'map') return struct({ soft: int, hard: int })(node, decoding);
+  if (node.kind === 'map') return softAndHard(node, decoding);
   const value = optionalInt(node, decoding);
   return value === 0 ? Object.freeze({}) : value;
 });
@@ -298,11 +309,11 @@ export const deviceLimit = (name: 'Rate' | 'Weight', codec: Codec): Codec =>
     });
   });
 
+const discreteResource = struct({ kind: str, value: optionalInt });
+
 /** A resource that is counted. */
 export const genericResource: Codec = present((node, decoding) => {
-  const spec = get(node, 'discrete_resource_spec');
-  if (spec?.kind !== 'map') return Object.freeze({});
-  const kind = printScalar(get(spec, 'kind') ?? spec) ?? '';
-  const value = optionalInt(get(spec, 'value'), decoding) ?? 0;
-  return Object.freeze({ discrete_resource_spec: Object.freeze({ kind, value }) });
+  const spec = discreteResource(get(node, 'discrete_resource_spec'), decoding);
+  const values: Values = spec === undefined ? {} : { discrete_resource_spec: spec };
+  return Object.freeze(node.kind === 'map' ? keepExtensions(values, node) : values);
 });

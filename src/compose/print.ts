@@ -1,4 +1,7 @@
 // A Project as `config` prints it: JSON and YAML with the keys and the doubled dollar signs of the reference.
+
+import { printJson } from './json.ts';
+import { inOrder, sorted } from './order.ts';
 import type { Dict, Project, Service } from './project.ts';
 import { setKey } from './tree.ts';
 import { printYaml } from './yaml.ts';
@@ -9,12 +12,14 @@ type Values = Record<string, unknown>;
 
 /** The project as text, variables of a shell escaped. */
 export function printProject(project: Project, format: Format): string {
-  return printDocument(projectDocument(project, format), format).replaceAll('$', '$$$$');
+  const document = inOrder(projectDocument(project, format), format);
+  return (format === 'json' ? printJson(document) : printYaml(document)).replaceAll('$', '$$$$');
 }
 
-/** Plain data as text. */
+/** Plain data as text, with sorted keys. */
 export function printDocument(document: unknown, format: Format): string {
-  return format === 'json' ? `${JSON.stringify(document, undefined, 2)}\n` : printYaml(document);
+  const ordered = sorted(document, format);
+  return format === 'json' ? printJson(ordered) : printYaml(ordered);
 }
 
 /** The project as plain data; the reference leaves models and nested extensions out of JSON. */
@@ -70,11 +75,42 @@ function servicePrinter(isYaml: boolean): (service: Partial<Service>) => unknown
     };
     const printed = printPlain(copyExtensions(service, rest), isYaml) as Values;
     if (env_file !== undefined) printed.env_file = env_file.map((file) => (file.required ? file.path : file));
-    if (isYaml) omitEmpty(printed.deploy as Values | undefined, ['resources', 'placement']);
-    if (isYaml && printed.command === null) delete printed.command;
-    if (isYaml && printed.entrypoint === null) delete printed.entrypoint;
-    return printed;
+    return isYaml ? yamlService(printed) : printed;
   };
+}
+
+/** What the reference prints in another way in YAML: only what has something in it, and keys in small letters. */
+function yamlService(service: Values): Values {
+  omitEmpty(valuesOf(service.deploy), ['resources', 'placement']);
+  omitNull(service, ['command', 'entrypoint']);
+  for (const hooks of [service.pre_start, service.post_start, service.pre_stop]) {
+    for (const hook of listOf(hooks)) omitNull(hook, ['command']);
+  }
+  for (const rule of listOf(valuesOf(service.develop)?.watch)) {
+    omitNull(valuesOf(rule.exec), ['command']);
+    omitEmpty(rule, ['exec']);
+  }
+  const limits = valuesOf(service.blkio_config);
+  if (limits === undefined) return service;
+  const entries = Object.entries(limits).map(([key, value]) => [
+    key,
+    Array.isArray(value) ? value.map(inSmallLetters) : value,
+  ]);
+  return { ...service, blkio_config: Object.fromEntries(entries) };
+}
+
+const inSmallLetters = (values: Values): Values =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key.toLowerCase(), value]));
+
+function valuesOf(value: unknown): Values | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Values) : undefined;
+}
+
+const listOf = (value: unknown): Values[] =>
+  Array.isArray(value) ? value.map(valuesOf).filter((item) => item !== undefined) : [];
+
+function omitNull(values: Values | undefined, keys: readonly string[]): void {
+  for (const key of keys) if (values?.[key] === null) delete values[key];
 }
 
 function copyExtensions(from: object, to: object): object {
@@ -97,14 +133,8 @@ function printNetwork(network: Values, isYaml: boolean): unknown {
 /** The reference prints parts that are always there in JSON, in YAML only with something in them. */
 function omitEmpty(values: Values | undefined, keys: readonly string[]): void {
   for (const key of keys) {
-    const value = values?.[key];
-    if (
-      values !== undefined &&
-      typeof value === 'object' &&
-      value !== null &&
-      Object.keys(value).length === 0
-    )
-      delete values[key];
+    const value = valuesOf(values?.[key]);
+    if (values !== undefined && value !== undefined && Object.keys(value).length === 0) delete values[key];
   }
 }
 

@@ -38,11 +38,13 @@ export function resolvePlain(text: string): Resolved {
 
 function resolveNumber(text: string): Resolved {
   if (isDate(text)) return { value: text, type: 'timestamp' };
-  const bare = text.includes('_') ? text.replaceAll('_', '') : text;
+  const bare = text.includes('_') && !text.startsWith('.') ? text.replaceAll('_', '') : text;
   const whole = integer.exec(bare);
   const int = whole === null ? undefined : integerOf(whole);
   if (int !== undefined) return { value: int, type: 'int' };
-  if (float.test(bare)) return { value: Number(bare), type: 'float' };
+  const size = float.test(bare) ? Number(bare) : Number.NaN;
+  // What no number of double precision can hold is text.
+  if (Number.isFinite(size)) return { value: size, type: 'float' };
   return { value: text, type: 'string' };
 }
 

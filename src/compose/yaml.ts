@@ -1,36 +1,50 @@
-// Prints plain data as YAML, in the style of the reference: two spaces, lists indented, text quoted when it must be.
+// Prints plain data as YAML, letter by letter as the reference does: two spaces, lists indented, quotes only where needed.
+import { resolvePlain } from './scalar.ts';
 
-type Values = Readonly<Record<string, unknown>>;
-
-/** A YAML document that reads back as the same data. */
+/** A YAML document that reads back as the same data; mappings are objects or, where order matters, Maps. */
 export function printYaml(value: unknown): string {
   if (isScalar(value)) return `${printScalar(value, '')}\n`;
   const lines: string[] = [];
-  if (Array.isArray(value)) printList(value, '', lines);
-  else printMap(value as Values, '', lines);
+  printInner(value, '', lines);
   return `${lines.join('\n')}\n`;
+}
+
+type Entries = readonly (readonly [string, unknown])[];
+
+function entriesOf(value: object): Entries {
+  return value instanceof Map ? [...(value as ReadonlyMap<string, unknown>)] : Object.entries(value);
 }
 
 /** Whether a value fits behind its key: a scalar or an empty container. */
 function isScalar(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  return Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0;
+  return Array.isArray(value) ? value.length === 0 : entriesOf(value).length === 0;
 }
 
-function printMap(value: Values, indent: string, lines: string[]): void {
-  for (const [key, entry] of Object.entries(value)) {
-    const head = `${indent}${printText(key, indent, true)}:`;
+function printInner(value: unknown, indent: string, lines: string[]): void {
+  if (Array.isArray(value)) printList(value, indent, lines);
+  else printMap(entriesOf(value as object), indent, lines);
+}
+
+function printMap(entries: Entries, indent: string, lines: string[]): void {
+  for (const [key, entry] of entries) {
+    const head = `${indent}${printKey(key, indent)}:`;
     if (isScalar(entry)) lines.push(`${head} ${printScalar(entry, indent)}`);
     else {
       lines.push(head);
-      printInner(entry, indent, lines);
+      printInner(entry, `${indent}  `, lines);
     }
   }
 }
 
-function printInner(value: unknown, indent: string, lines: string[]): void {
-  if (Array.isArray(value)) printList(value, `${indent}  `, lines);
-  else printMap(value as Values, `${indent}  `, lines);
+/** What is longer than this, or has several lines, is no simple key. */
+const longestKey = 128;
+
+function printKey(key: string, indent: string): string {
+  // Without quotes it would be read as a merge.
+  if (key === '<<') return `'<<'`;
+  const isSimple = key.length <= longestKey && !lineBreak.test(key);
+  return isSimple ? printText(key, indent) : `? ${printText(key, indent)}\n${indent}`;
 }
 
 function printList(value: readonly unknown[], indent: string, lines: string[]): void {
@@ -40,8 +54,7 @@ function printList(value: readonly unknown[], indent: string, lines: string[]): 
       continue;
     }
     const inner: string[] = [];
-    if (Array.isArray(item)) printList(item, `${indent}  `, inner);
-    else printMap(item as Values, `${indent}  `, inner);
+    printInner(item, `${indent}  `, inner);
     // The first line of the item starts behind the dash.
     const [first = '', ...rest] = inner;
     lines.push(`${indent}- ${first.slice(indent.length + 2)}`, ...rest);
@@ -49,49 +62,90 @@ function printList(value: readonly unknown[], indent: string, lines: string[]): 
 }
 
 function printScalar(value: unknown, indent: string): string {
-  if (typeof value === 'string') return printText(value, indent, false);
+  if (typeof value === 'string') return printText(value, indent);
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return '[]';
   if (typeof value === 'object') return value instanceof Date ? `"${value.toISOString()}"` : '{}';
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    return Number.isNaN(value) ? '.nan' : value > 0 ? '.inf' : '-.inf';
-  }
+  if (typeof value === 'number') return printNumber(value);
   return String(value);
 }
 
-const wordsOfOtherTypes = /^(?:~|null|true|false|yes|no|on|off|y|n|[-+]?\.(?:inf|nan))$/i;
-const likeNumberOrDate = /^[-+.]?\d[\d_.,:xXoObBeE+\-a-fA-FTtZ]*$/;
-const startsLikeSyntax = /^[\s\-?:,[\]{}#&*!|>'"%@`]|^$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to be escaped
-const needsEscape = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff\ud800-\udfff]/;
-
-function printText(text: string, indent: string, isKey: boolean): string {
-  if (!isKey && text.includes('\n') && canBeBlock(text)) return block(text, indent);
-  if (needsEscape.test(text) || text.includes('\n') || text.includes('\t')) return quoteDouble(text);
-  if (wordsOfOtherTypes.test(text) || likeNumberOrDate.test(text)) return `"${text}"`;
-  const isPlain = !startsLikeSyntax.test(text) && !/: |:$| #|\s$/.test(text) && text !== '<<';
-  // A dash before a letter starts no list.
-  if (isPlain || (/^-[^\s\d.-]/.test(text) && !/: |:$| #|\s$/.test(text))) return text;
-  return `'${text.replaceAll("'", "''")}'`;
+function printNumber(value: number): string {
+  if (Number.isNaN(value)) return '.nan';
+  if (!Number.isFinite(value)) return value > 0 ? '.inf' : '-.inf';
+  return String(value).replace(/e([-+])(\d)$/, 'e$10$2');
 }
+
+const lineBreak = /[\n\r\u0085\u2028\u2029]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to be escaped
+const special = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]/;
+const oldBoolean = /^(?:[yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF)$/;
+const sexagesimal = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/;
+const startsLikeSyntax = /^(?:[#,[\]{}&*!|>'"%@`]|[?:-](?:[ \t]|$)|---|\.\.\.)/;
+const looksLikeSyntax = /:(?:[ \t]|$)|[ \t]#/;
+
+function printText(text: string, indent: string): string {
+  if (text.includes('\n')) return canBeBlock(text) ? block(text, indent) : quoteDouble(text);
+  if (special.test(text) || text.includes('\t') || isOtherType(text)) {
+    return quoteDouble(text);
+  }
+  if (
+    text.startsWith(' ') ||
+    text.endsWith(' ') ||
+    startsLikeSyntax.test(text) ||
+    looksLikeSyntax.test(text)
+  ) {
+    return `'${text.replaceAll("'", "''")}'`;
+  }
+  return text;
+}
+
+/** Whether a text would be read as something else without quotes. */
+function isOtherType(text: string): boolean {
+  return resolvePlain(text).type !== 'string' || oldBoolean.test(text) || sexagesimal.test(text);
+}
+
+const escapes: Readonly<Record<string, string>> = {
+  '\u0000': '\\0',
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\v': '\\v',
+  '\f': '\\f',
+  '\r': '\\r',
+  '\u001b': '\\e',
+  '"': '\\"',
+  '\\': '\\\\',
+  '\u0085': '\\N',
+  '\u2028': '\\L',
+  '\u2029': '\\P',
+};
+const escaped =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to be escaped
+  /[\u0000-\u001f"\\\u007f-\u009f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|[\u{10000}-\u{10ffff}]/gu;
 
 function quoteDouble(text: string): string {
-  const escaped = JSON.stringify(text).replace(
-    /[\u007f-\u009f\u2028\u2029\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-  return escaped;
+  return `"${text.replace(escaped, (character) => escapes[character] ?? escapeCode(character))}"`;
 }
 
-/** Block style cannot show trailing blanks, odd characters or text that starts with a blank. */
+function escapeCode(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  const hex = code.toString(16).toUpperCase();
+  if (code <= 0xff) return `\\x${hex.padStart(2, '0')}`;
+  return code <= 0xffff ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
+}
+
+/** Block style cannot show odd characters or blanks at the end of a line. */
 function canBeBlock(text: string): boolean {
-  return !needsEscape.test(text) && !/^[\s]|[ \t]\n|[ \t]$|\t/.test(text);
+  return !special.test(text) && !/ \n| $/.test(text);
 }
 
 function block(text: string, indent: string): string {
   const end = /\n*$/.exec(text)?.[0].length ?? 0;
-  const chomp = end === 0 ? '-' : end === 1 ? '' : '+';
+  const chomp = end === 0 ? '-' : end === 1 && text !== '\n' ? '' : '+';
+  const hint = /^[ \n]/.test(text) ? '2' : '';
   const body = end === 0 ? text : text.slice(0, -1);
   const lines = body.split('\n').map((line) => (line === '' ? '' : `${indent}  ${line}`));
-  return `|${chomp}\n${lines.join('\n')}`;
+  return `|${hint}${chomp}\n${lines.join('\n')}`;
 }
