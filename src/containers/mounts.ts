@@ -48,6 +48,7 @@ export interface TmpfsMount {
 export interface ImageMount {
   readonly type: 'image';
   readonly name: string;
+  readonly id: string;
   /** Directories, top first. */
   readonly lower: readonly string[];
   readonly target: string;
@@ -95,8 +96,8 @@ export interface MountWorld {
   readonly imageVolumes: readonly string[];
   /** Looks a volume up by the wish that `volumesWanted` gave. */
   readonly volume: (wish: VolumeWish) => VolumeFound | undefined;
-  /** Directories that make up an image, when it is mounted as a volume; top first. */
-  readonly image: (name: string) => readonly string[] | undefined;
+  /** An image that is mounted as a volume: its id, and the directories that make it up, top first. */
+  readonly image: (name: string) => { readonly id: string; readonly layers: readonly string[] } | undefined;
   /** Whether a missing source of the bind `volumes[index]` is made; the model has no `false`. */
   readonly mayCreate?: (index: number) => boolean;
   /** Mounts taken over by `volumes_from`; the service's own win at the same target. */
@@ -210,12 +211,13 @@ function tmpfsEntry(entry: string): TmpfsMount {
 
 function imageMount(mount: Mount, world: MountWorld): ImageMount {
   const name = mount.source ?? '';
-  const lower = world.image(name);
-  if (lower === undefined || lower.length === 0) {
+  const image = world.image(name);
+  if (image === undefined || image.layers.length === 0) {
     throw new ComposeError('image-not-found', `cannot mount image ${name} on ${mount.target}`);
   }
   const subpath = mount.image?.subpath;
-  return { type: 'image', name, lower, target: mount.target, ...(subpath ? { subpath } : {}) };
+  const { id, layers: lower } = image;
+  return { type: 'image', name, id, lower, target: mount.target, ...(subpath ? { subpath } : {}) };
 }
 
 /** The mounts every container has; `userNamespace`: the kernel lets only its owner mount sysfs. */

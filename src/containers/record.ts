@@ -44,6 +44,8 @@ export interface MountRecord {
   readonly type: string;
   /** Name of the volume. */
   readonly name?: string;
+  /** Id of the image. */
+  readonly image?: string;
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
@@ -213,6 +215,7 @@ function mount(value: unknown, what: string): MountRecord {
   return {
     type: asString(o.type, `${what}.type`),
     ...optional(o, 'name', asString),
+    ...optional(o, 'image', asString),
     source: asString(o.source, `${what}.source`),
     target: asString(o.target, `${what}.target`),
     readOnly: asBoolean(o.readOnly, `${what}.readOnly`),

@@ -253,7 +253,7 @@ async function mountsOf(session: Session, image: Image, wish: Assembly): Promise
       const name = key === undefined ? anonymous.get(target) : (project.volumes[key]?.name ?? key);
       return name === undefined ? undefined : { name, source: mountSourceOf(ctx, world.volume(name)) };
     },
-    image: (name) => images.get(name)?.layers,
+    image: (name) => images.get(name),
     mayCreate: (index) => {
       const path = `services.${serviceName}.volumes[${index}].bind.create_host_path`;
       return project.loaded?.provenanceOf(path)?.at(-1)?.value !== false;

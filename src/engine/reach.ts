@@ -4,6 +4,7 @@ import type { OnEvent } from '../events.ts';
 import type { Goal } from '../plan/goal.ts';
 import type { Action, Plan } from '../plan/plan.ts';
 import { reconcile } from '../plan/reconcile.ts';
+import { mountedImages } from '../plan/references.ts';
 import type { Context } from '../state/context.ts';
 import { type ApplyOptions, carryOut } from './carry-out.ts';
 import { withProvider } from './injection.ts';
@@ -102,8 +103,10 @@ export function imagesFor({ separator }: Setting, project: Project, goal: Goal):
     goal.kind === 'up' || goal.kind === 'run' || (goal.kind === 'down' && goal.images !== undefined);
   if (!matters) return [];
   const services = Object.entries(project.services).filter(([, { provider }]) => provider === undefined);
-  return services.map(([name, { image = `${project.name}${separator}${name}`, platform }]) => {
-    return { name: image, platform };
+  return services.flatMap(([name, service]) => {
+    const { image = `${project.name}${separator}${name}`, platform } = service;
+    const mounted = mountedImages(service).map((each) => ({ name: each, platform: undefined }));
+    return [{ name: image, platform }, ...mounted];
   });
 }
 

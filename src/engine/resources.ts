@@ -1,7 +1,6 @@
 // Networks, volumes and images of a project: made and removed as their definitions say.
 import { resolve } from 'node:path';
 import type { Dict, NetworkConfig, Project } from '../compose/project.ts';
-import { listContainers } from '../containers/container.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import { firewallWarning } from '../networks/firewall.ts';
 import { releaseAll } from '../networks/leases.ts';
@@ -13,6 +12,7 @@ import { networkHash, volumeHash } from '../plan/hash.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { ensureVolume, removeVolume } from '../volumes/volume.ts';
 import { publishedNow } from './firewall.ts';
+import { imagesInUse } from './images-in-use.ts';
 import { LABEL, resourceLabels } from './labels.ts';
 import { SHARED_BRIDGE } from './predefined.ts';
 import type { Session } from './session.ts';
@@ -128,9 +128,8 @@ export function dropVolume({ ctx }: Session, { name }: ActionOf<'remove-volume'>
 /** Takes an image's name away; one that is gone is fine, and so is one of other containers. */
 export async function dropImage({ ctx }: Session, { image }: ActionOf<'remove-image'>): Promise<void> {
   const { removeImage } = await import('../images/collect.ts');
-  const inUse = (): ReadonlySet<string> => new Set(listContainers(ctx).map((record) => record.image.id));
   try {
-    await removeImage(ctx, image, { inUse });
+    await removeImage(ctx, image, { inUse: () => imagesInUse(ctx) });
   } catch (error) {
     if (!(error instanceof ComposeError && error.code === 'image-not-found')) throw error;
   }

@@ -1,12 +1,15 @@
 // Is everything in the store what its name says, and how much is it.
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
+  copyFileSync,
   createReadStream,
   lstatSync,
   opendirSync,
+  openSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -193,9 +196,10 @@ async function compareWithBlob(ctx: Context, layer: Layer): Promise<string | und
     });
     const difference = compareTrees(`${dir}/diff`, `${fresh}/diff`, '');
     if (difference === undefined || !layer.options.repair) return difference;
+    copyFileSync(`${dir}/layer.json`, `${fresh}/layer.json`);
     // containers that run keep what they have mounted; the next prune removes it
-    renameSync(`${dir}/diff`, partialFile(ctx.layout, `bad:${hexOf(layer.chainId)}-${Date.now()}`));
-    renameSync(`${fresh}/diff`, `${dir}/diff`);
+    renameSync(dir, partialFile(ctx.layout, `bad:${hexOf(layer.chainId)}-${Date.now()}`));
+    renameSync(fresh, dir);
     return difference;
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
@@ -231,7 +235,18 @@ function compareTrees(a: string, b: string, path: string): string | undefined {
 }
 
 function sameContent(a: string, b: string): boolean {
-  return readFileSync(a).equals(readFileSync(b));
+  const files = [openSync(a, 'r'), openSync(b, 'r')] as const;
+  const [left, right] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
+  try {
+    for (;;) {
+      const length = readSync(files[0], left);
+      if (readSync(files[1], right) !== length) return false;
+      if (length === 0) return true;
+      if (!left.subarray(0, length).equals(right.subarray(0, length))) return false;
+    }
+  } finally {
+    for (const file of files) closeSync(file);
+  }
 }
 
 export interface Usage {

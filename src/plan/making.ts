@@ -3,7 +3,7 @@ import { ComposeError } from '../errors.ts';
 import type { Verdict } from './decide.ts';
 import { isAlive, type ObservedContainer } from './observed.ts';
 import { namespaceOwners, networkKeys, volumeKeys, volumeSources } from './references.ts';
-import { addImage } from './resources.ts';
+import { addImage, addMountedImages } from './resources.ts';
 import { containerName, orphansOf, refTo, type Situation, serviceNamed } from './situation.ts';
 import { addStops } from './stopping.ts';
 import type { Work } from './survey.ts';
@@ -126,6 +126,7 @@ export function creationNeeds(
   const { situation, networks, volumes, decisions, providers } = work;
   const definition = serviceNamed(situation, service);
   const image = addImage(situation, service, work.goal);
+  const mounted = addMountedImages(situation, service, work.goal);
   const ownNetworks = new Set(networkKeys(definition));
   const ownVolumes = new Set(volumeKeys(definition));
   const missing = networks.filter(({ key, existing }) => existing === undefined && ownNetworks.has(key));
@@ -139,6 +140,7 @@ export function creationNeeds(
   );
   return [
     ...(image === undefined ? [] : [image]),
+    ...mounted,
     ...missing.map(({ name }) => `create-network ${name}`),
     ...volumes.filter(({ key }) => ownVolumes.has(key)).map(({ name }) => `create-volume ${name}`),
     ...situation.graph.dependenciesOf(service).flatMap(({ to }) => providers.get(to) ?? []),

@@ -23,6 +23,12 @@ export function volumeKeys(service: Service): readonly string[] {
   return [...new Set(named.flatMap((mount) => (mount.source === undefined ? [] : [mount.source])))];
 }
 
+/** Names of the images that a service mounts, each once. */
+export function mountedImages(service: Service): readonly string[] {
+  const mounts = (service.volumes ?? []).filter((mount) => mount.type === 'image');
+  return [...new Set(mounts.flatMap(({ source }) => source ?? []))];
+}
+
 /** Keys of the networks of a service; none when it shares or lacks a network namespace. */
 export function networkKeys(service: Service): readonly string[] {
   return service.network_mode === undefined ? Object.keys(service.networks ?? {}) : [];

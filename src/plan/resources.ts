@@ -4,8 +4,8 @@ import { ComposeError } from '../errors.ts';
 import { pullDecision } from '../images/policy.ts';
 import type { UpGoal } from './goal.ts';
 import { networkHash, volumeHash } from './hash.ts';
-import type { ObservedNetwork, ObservedVolume } from './observed.ts';
-import { networkKeys, volumeKeys } from './references.ts';
+import { imageKey, type ObservedNetwork, type ObservedVolume } from './observed.ts';
+import { mountedImages, networkKeys, volumeKeys } from './references.ts';
 import { imageHere, imageName, type Situation, serviceNamed } from './situation.ts';
 
 /** A network or volume that has to be made, and what is there under its name now. */
@@ -88,6 +88,24 @@ export function addImage(
   if (here !== undefined) return undefined;
   if (mayBuild) return build('the image is not here');
   throw missing(situation, name, { image, cause });
+}
+
+/** Adds the actions that get the images here that a service mounts; returns their ids. */
+export function addMountedImages(
+  situation: Situation,
+  name: string,
+  { pull: asked }: Pick<UpGoal, 'pull'>,
+): readonly string[] {
+  return mountedImages(serviceNamed(situation, name)).flatMap((image) => {
+    const here = situation.observed.images.get(imageKey(image, undefined));
+    if (here !== undefined && !here.id.startsWith('sha256:')) return [];
+    const policy = asked === undefined || asked === 'policy' ? 'missing' : asked;
+    const { pull, cause } = pullDecision({ policy }, here, situation.observed.time);
+    if (pull && !(here !== undefined && situation.offline))
+      return [situation.plan.add({ kind: 'pull-image', image, service: name, cause })];
+    if (here === undefined) throw missing(situation, name, { image, cause });
+    return [];
+  });
 }
 
 function pullPolicy(service: Service, { pull }: Pick<UpGoal, 'pull'>): string {

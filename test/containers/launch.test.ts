@@ -152,7 +152,7 @@ describe('a launch program', () => {
         noCopy: true,
       },
       { type: 'tmpfs', target: '/t/z', readOnly: false, options: ['noexec', 'size=10'] },
-      { type: 'image', name: 'i', lower: ['/i2', '/i1'], target: '/t/i' },
+      { type: 'image', name: 'i', id: 'sha256:i', lower: ['/i2', '/i1'], target: '/t/i' },
     ];
     const details = {
       '/t/a': { createSource: true },

@@ -11,7 +11,7 @@ const WORLD: MountWorld = {
     name: key ?? `anonymous${target}`,
     source: { kind: 'directory', path: `/v/${key ?? 'a'}` },
   }),
-  image: (name) => (name === 'gone' ? undefined : [`/layers/${name}`]),
+  image: (name) => (name === 'gone' ? undefined : { id: `sha256:${name}`, layers: [`/layers/${name}`] }),
   inherited: [],
   position: (index) => ({ file: 'compose.yaml', line: index + 1, column: 1 }),
 };
@@ -70,7 +70,7 @@ describe('mounts', () => {
 
   test('image', () => {
     expect(resolve([{ type: 'image', source: 'i', target: '/i', image: { subpath: 'x' } }])).toEqual([
-      { type: 'image', name: 'i', lower: ['/layers/i'], target: '/i', subpath: 'x' },
+      { type: 'image', name: 'i', id: 'sha256:i', lower: ['/layers/i'], target: '/i', subpath: 'x' },
     ]);
     expect(() => resolve([{ type: 'image', source: 'gone', target: '/i' }])).toThrow(
       expect.objectContaining({ code: 'image-not-found' }),

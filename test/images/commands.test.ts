@@ -280,6 +280,45 @@ describe.skipIf(Object.values(needs).includes(false))(needing('images of a proje
     expect((await stack.ps())[0]?.Image).toContain(sha256(digest?.bytes ?? ''));
   });
 
+  it('keeps images that are mounted, also when their name went to another', async () => {
+    await using registry = await new TestRegistry().listen();
+    const data = (text: string) => {
+      const layer = tar({ name: 'text', content: text });
+      return { layers: [gzipSync(layer)], diffIds: [sha256(layer)] };
+    };
+    registry.put('data', 'latest', data('old'));
+    await using stack = new Stack({
+      compose: `services:
+  app:
+    image: host
+    command: sleep 1000
+    init: true
+    stop_grace_period: 0s
+    volumes:
+      - { type: image, source: "${registry.host}/data", target: /mnt }
+`,
+    });
+    await stack.ok('up', '-d');
+    const read = () => stack.ok('exec', '-T', 'app', 'cat', '/mnt/text');
+    expect(await read()).toBe('old');
+    const [id = ''] = (await stack.ok('image', 'ls', '-q', '--no-trunc')).split('\n');
+    const active = async () =>
+      JSON.parse((await stack.ok('system', 'df', '--format', 'json')).split('\n')[0] ?? '');
+    expect(await active()).toMatchObject({ Type: 'Images', TotalCount: '1', Active: '1' });
+    registry.put('data', 'latest', data('new'));
+    await stack.ok('image', 'pull', '-q', `${registry.host}/data`);
+    expect(await active()).toMatchObject({ TotalCount: '2', Active: '1' });
+    const refused = await stack.run('image', 'rm', id);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('a container uses image')]);
+    expect(await stack.ok('image', 'prune', '-af')).toContain(`Untagged: ${registry.host}/data:latest`);
+    expect(await read()).toBe('old');
+    await stack.ok('restart');
+    expect(await read()).toBe('old');
+    await stack.ok('down');
+    expect(await stack.ok('image', 'prune', '-f')).toContain(`Deleted: ${id}`);
+    expect(await active()).toMatchObject({ TotalCount: '0', Size: '0B' });
+  });
+
   it('prunes what is stopped and unused, and nothing that is needed', async () => {
     await using registry = await new TestRegistry().listen();
     registry.put('app', 'latest', IMAGE);

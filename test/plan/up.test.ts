@@ -539,6 +539,19 @@ describe('images', () => {
     expect(stack.plan({ kind: 'up' }).join()).not.toContain('pull-image');
   });
 
+  it('that are mounted are needed too', () => {
+    const service = { volumes: [{ type: 'image', source: 'data', target: '/data' }] } as const;
+    const stack = world({ services: { web: service } });
+    expect(stack.plan(up).slice(1, 3)).toEqual([
+      '2. pull-image data: the image is not here',
+      '3. create-container demo-web-1 after 1 2: it does not exist',
+    ]);
+    expect(() => stack.plan({ kind: 'up', pull: 'never' })).toThrow('image data');
+    stack.image('data', 'sha256:data');
+    expect(stack.plan(up).join()).not.toContain('pull-image');
+    expect(stack.plan({ kind: 'up', pull: 'always' }).join()).toContain('pull-image data');
+  });
+
   it('that are this machine are never pulled', () => {
     const stack = world({ services: { web: { image: 'host', pull_policy: 'always' } } }).image(
       'host',

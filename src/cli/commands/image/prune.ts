@@ -13,7 +13,7 @@ export const command: CommandSpec = {
   async run(context, args) {
     const [{ pruneImages }, { imagesInUse }, { decimalSize }, { confirm }] = await Promise.all([
       import('../../../images/collect.ts'),
-      import('./in-use.ts'),
+      import('../../../engine/images-in-use.ts'),
       import('../../output.ts'),
       import('../../confirm.ts'),
     ]);

@@ -17,7 +17,7 @@ export const command: CommandSpec = {
   async run(context, args) {
     const [{ removeImage }, { imagesInUse }, { familiarName }] = await Promise.all([
       import('../../../images/collect.ts'),
-      import('./in-use.ts'),
+      import('../../../engine/images-in-use.ts'),
       import('./names.ts'),
     ]);
     const state = await context.state();

@@ -22,7 +22,7 @@ export const command: CommandSpec = {
     ] = await Promise.all([
       import('./remove.ts'),
       import('../../../images/collect.ts'),
-      import('../image/in-use.ts'),
+      import('../../../engine/images-in-use.ts'),
       import('../../output.ts'),
       import('../../confirm.ts'),
       import('../image/names.ts'),

@@ -1,6 +1,7 @@
 // What takes disk space, one row a kind.
 import { listContainers } from '../../../containers/container.ts';
 import { isAlive, readStatus } from '../../../containers/status.ts';
+import { imagesInUse } from '../../../engine/images-in-use.ts';
 import { diskUsage, treeBytes } from '../../../images/check.ts';
 import type { Context } from '../../../state/context.ts';
 import { containerFiles, volumeFiles } from '../../../state/layout.ts';
@@ -16,7 +17,7 @@ interface Part {
 /** Rows of `system df`. */
 export async function diskRows(state: Context): Promise<Row[]> {
   const containers = listContainers(state);
-  const images = diskUsage(state, new Set(containers.map(({ image }) => image.id)));
+  const images = diskUsage(state, imagesInUse(state));
   const used = new Set(containers.flatMap(({ mounts }) => mounts.flatMap(({ name }) => name ?? [])));
   return [
     row('Images', images.images, images),
