@@ -77,7 +77,7 @@
     X(57, SCHEDULER,         "iiiiiii",  LAUNCH)    /* SCHED_*, SCHED_FLAG_*, nice, priority; runtime, deadline and period in ns */ \
     X(58, IO_PRIORITY,       "ii",       LAUNCH)    /* IOPRIO_CLASS_*, level */ \
     X(59, MOUNT_COPY_UP,     "sssis",    LAUNCH)    /* MOUNT of an empty file system, which takes what it hides */ \
-    X(60, LOG,               "ssiii",    SUPERVISE) /* driver ("json-file", "local", "journald", "syslog", "none"), path (journald, syslog: the tag), max size in bytes or 0, number of files, 1: non-blocking */ \
+    X(60, LOG,               "ssiii",    SUPERVISE) /* driver ("json-file", "local", "journald", "syslog", "none"), file (journald, syslog: where a copy is kept for readers), "" for none, max size in bytes or 0, number of files, 1: non-blocking */ \
     X(61, RESTART,           "siii",     SUPERVISE) /* "no", "always", "unless-stopped", "on-failure"; attempts (0: no limit), fixed delay in ms (-1: back-off), window in ms */ \
     X(62, STOP,              "ii",       SUPERVISE) /* signal, grace in ms */ \
     X(63, HEALTH,            "iiiiis*",  SUPERVISE) /* interval, timeout, start period, start interval (all ms), retries, argv; the first probe comes after the start interval when there is a start period, else after the interval */ \
@@ -87,7 +87,7 @@
     X(70, ROOT_IDMAP,        "ss",       LAUNCH)    /* of the ROOT_OVERLAY that follows: text of the uid_map and gid_map of its layers */ \
     X(71, SUBDIRECTORY,      "ss",       LAUNCH)    /* mount point, directory of what is mounted there that takes its place */ \
     X(72, PROBE,             "ss*",      SUPERVISE) /* HEALTH without argv: "http" (address, port, path, expected code or ""), "tcp" (address, port), "file" (path), "log" (extended regular expression for a line) */ \
-    X(73, LOG_OPTIONS,       "sssii",    SUPERVISE) /* of syslog: "unix PATH", "unixgram PATH", "udp ADDRESS PORT", "tcp ADDRESS PORT" or "" (/dev/log), and "", "rfc3164", "rfc5424" or "rfc5424micro"; what each entry has more: members of a json-file line, or fields for journald; facility of syslog; bytes that wait for a receiver before entries are lost */
+    X(73, LOG_OPTIONS,       "ssssii",   SUPERVISE) /* tag for journald and syslog; of syslog: "unix PATH", "unixgram PATH", "udp ADDRESS PORT", "tcp ADDRESS PORT" or "" (/dev/log), and "", "rfc3164", "rfc5424" or "rfc5424micro"; what each entry has more: members of a json-file line, or fields for journald; facility of syslog; bytes that wait for a receiver before entries are lost */
 /* clang-format on */
 
 enum tsc_step_op {

@@ -1,4 +1,4 @@
-/* The log drivers json-file and local, which are one format here. */
+/* The file of entries: that of json-file and local, and what is kept for readers of what goes to journald and syslog. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 
 enum { FLUSH_BYTES = 64 << 10 };
 
-static int file_open(struct tsc_log *log) {
+int tsc_log_file_open(struct tsc_log *log) {
     tsc_auto_fd int fd = tsc_fd_open(log->path, O_WRONLY | O_APPEND | O_CREAT, 0640);
     struct stat info;
     if (fd < 0)
@@ -25,7 +25,7 @@ static int file_open(struct tsc_log *log) {
 }
 
 /* A full disk loses lines, as in Docker: better than to stop the container. */
-static void file_flush(struct tsc_log *log) {
+void tsc_log_file_flush(struct tsc_log *log) {
     size_t length = tsc_text_length(&log->out);
     if (log->fd >= 0 && length > 0) {
         if (log->torn && tsc_fd_write(log->fd, "\n", 1) == 1)
@@ -54,21 +54,21 @@ static void rename_files(const struct tsc_log *log) {
     }
 }
 
-static void file_rotate(struct tsc_log *log) {
-    file_flush(log);
+static void rotate(struct tsc_log *log) {
+    tsc_log_file_flush(log);
     rename_files(log);
     int old = log->fd;
     log->fd = -1;
-    if (file_open(log) == 0)
+    if (tsc_log_file_open(log) == 0)
         close(old);
     else
         log->fd = old;
 }
 
-static void file_entry(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size,
-                       bool partial) {
+void tsc_log_file_entry(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size,
+                        bool partial) {
     if (log->max_size > 0 && log->size >= log->max_size)
-        file_rotate(log);
+        rotate(log);
     size_t before = tsc_text_length(&log->out);
     const struct tsc_text *tail = &log->tails[stream];
     tsc_text_append(&log->out, "{\"log\":\"", 8);
@@ -78,8 +78,5 @@ static void file_entry(struct tsc_log *log, enum tsc_stream stream, const char *
     tsc_text_append(&log->out, tail->bytes, tail->size);
     log->size += (int64_t)(tsc_text_length(&log->out) - before);
     if (tsc_text_length(&log->out) >= FLUSH_BYTES)
-        file_flush(log);
+        tsc_log_file_flush(log);
 }
-
-const struct tsc_log_driver tsc_log_file = {"json-file", file_open, file_entry, file_flush};
-const struct tsc_log_driver tsc_log_local = {"local", file_open, file_entry, file_flush};

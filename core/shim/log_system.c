@@ -10,9 +10,9 @@
 #include "log.h"
 
 static void deliver(struct tsc_log *log) {
-    tsc_receiver_send(&log->receiver, log->out.bytes, tsc_text_length(&log->out));
-    log->out.start = log->out.size = 0;
-    log->out.failed = 0;
+    tsc_receiver_send(&log->receiver, log->message.bytes, tsc_text_length(&log->message));
+    log->message.start = log->message.size = 0;
+    log->message.failed = 0;
 }
 
 static int severity(enum tsc_stream stream) {
@@ -31,13 +31,13 @@ static void journald_entry(struct tsc_log *log, enum tsc_stream stream, const ch
     uint8_t length[8] = {0};
     for (int i = 0; i < 8; i++)
         length[i] = (uint8_t)(size >> (8 * i));
-    tsc_text_string(&log->out, "MESSAGE\n");
-    tsc_text_append(&log->out, length, sizeof(length));
-    tsc_text_append(&log->out, line, size);
-    tsc_text_format(&log->out,
+    tsc_text_string(&log->message, "MESSAGE\n");
+    tsc_text_append(&log->message, length, sizeof(length));
+    tsc_text_append(&log->message, line, size);
+    tsc_text_format(&log->message,
                     "\nPRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nCONTAINER_TAG=%s\nCONTAINER_ID=%.12s\n"
                     "CONTAINER_ID_FULL=%s\nSYSLOG_TIMESTAMP=%s\n%s%s",
-                    severity(stream), log->path, log->path, log->id, log->id, log->time, log->attributes,
+                    severity(stream), log->tag, log->tag, log->id, log->id, log->time, log->attributes,
                     partial ? "CONTAINER_PARTIAL_MESSAGE=true\n" : "");
     deliver(log);
 }
@@ -57,7 +57,7 @@ static void old_header(struct tsc_log *log, int priority, const char *host) {
     struct tm parts;
     localtime_r(&log->now.tv_sec, &parts);
     strftime(time, sizeof(time), "%b %e %H:%M:%S", &parts);
-    tsc_text_format(&log->out, "<%d>%s %s%s%s[%d]: ", priority, time, host, *host ? " " : "", log->path,
+    tsc_text_format(&log->message, "<%d>%s %s%s%s[%d]: ", priority, time, host, *host ? " " : "", log->tag,
                     (int)getpid());
 }
 
@@ -71,8 +71,8 @@ static void new_header(struct tsc_log *log, int priority, const char *host, bool
     strftime(zone, sizeof(zone), "%z", &parts);
     if (micro)
         snprintf(fraction, sizeof(fraction), ".%06ld", log->now.tv_nsec / 1000);
-    tsc_text_format(&log->out, "<%d>1 %s%s%.3s:%.2s %s %s %d %s - ", priority, time, fraction, zone, zone + 3,
-                    host, log->path, (int)getpid(), log->path);
+    tsc_text_format(&log->message, "<%d>1 %s%s%.3s:%.2s %s %s %d %s - ", priority, time, fraction, zone,
+                    zone + 3, host, log->tag, (int)getpid(), log->tag);
 }
 
 static void syslog_entry(struct tsc_log *log, enum tsc_stream stream, const char *line, size_t size,
@@ -86,11 +86,11 @@ static void syslog_entry(struct tsc_log *log, enum tsc_stream stream, const char
         new_header(log, priority, host, strcmp(log->format, "rfc5424micro") == 0);
     else
         old_header(log, priority, host);
-    tsc_text_append(&log->out, line, size);
+    tsc_text_append(&log->message, line, size);
     if (log->receiver.type == SOCK_STREAM)
-        tsc_text_append(&log->out, "\n", 1);
+        tsc_text_append(&log->message, "\n", 1);
     deliver(log);
 }
 
-const struct tsc_log_driver tsc_log_journald = {"journald", journald_open, journald_entry, NULL};
-const struct tsc_log_driver tsc_log_syslog = {"syslog", syslog_open, syslog_entry, NULL};
+const struct tsc_log_driver tsc_log_journald = {"journald", journald_open, journald_entry};
+const struct tsc_log_driver tsc_log_syslog = {"syslog", syslog_open, syslog_entry};

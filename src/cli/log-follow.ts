@@ -26,7 +26,7 @@ export class LogFollower {
 
   /** Begins to follow, unless that happens already. */
   follow(record: ContainerRecord, from: From): void {
-    if (this.#reading.has(record.id) || record.logDriver === 'none') return;
+    if (this.#reading.has(record.id) || !record.logKept) return;
     const reading = this.#read(record, from).finally(() => this.#reading.delete(record.id));
     this.#reading.set(record.id, reading);
   }

@@ -18,7 +18,7 @@ import { makePrivateDirectory, readRecord, readTextIfPresent, writeRecord } from
 import { withCdi } from './cdi.ts';
 import { type ContentFile, hostsHeader, objectFilesOf, resolverOf } from './files.ts';
 import { compileLaunch, type Launch, type LaunchExtras, type MountDetail, type RootFs } from './launch.ts';
-import { logDriverOf, logOf } from './logging.ts';
+import { keepsLog, logDriverOf, logOf } from './logging.ts';
 import type { Machine } from './machine.ts';
 import { type BindMount, checkBindSources, type ResolvedMount } from './mounts.ts';
 import { type Joins, namespacesOf, shiftsIds } from './namespaces.ts';
@@ -413,6 +413,7 @@ function recordOf(input: CreateInput, { spec, launch, network }: Compiled): Cont
     restart: restartOf(service),
     dependsOn: input.dependsOn ?? '',
     logDriver: logDriverOf(service),
+    logKept: keepsLog(service),
     cgroups: launch.cgroups,
     etc: { hosts: network.hosts, resolvConf: network.resolvConf, hostname: `${network.hostname}\n` },
     sharesIpc: service.ipc === 'shareable',

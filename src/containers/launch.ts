@@ -76,6 +76,8 @@ export interface LogSettings {
 
 /** What only some drivers need. */
 export interface LogDetails {
+  /** For journald and syslog. */
+  readonly tag: string;
   /** What waits for a slow receiver before entries are lost, where the container is not to wait. */
   readonly bufferBytes: number;
   /** Of each entry: members of a json-file line, or fields for journald. */
@@ -485,8 +487,8 @@ function superviseSteps(extras: LaunchExtras): Step[] {
   ];
 }
 
-function logOptions({ destination, format, attributes, facility, bufferBytes }: LogDetails): Step {
-  return step('LOG_OPTIONS', destination, format, attributes, facility, bufferBytes);
+function logOptions({ tag, destination, format, attributes, facility, bufferBytes }: LogDetails): Step {
+  return step('LOG_OPTIONS', tag, destination, format, attributes, facility, bufferBytes);
 }
 
 function healthSteps(health: HealthRecord): Step[] {

@@ -59,6 +59,17 @@ export function logDriverOf({ logging }: Service): string {
   return ELSEWHERE.includes(asked) ? 'json-file' : asked;
 }
 
+/** Whether `logs` has something to read: also what goes to the system is kept here, the last of it, as Docker does. */
+export function keepsLog(service: Service): boolean {
+  const driver = logDriverOf(service);
+  if (driver === 'none') return false;
+  return !isSystem(driver) || service.logging?.options?.['cache-disabled'] !== 'true';
+}
+
+function isSystem(driver: string): boolean {
+  return driver === 'journald' || driver === 'syslog';
+}
+
 /** Where output goes. Unknown drivers and options are refused; what has no effect here is said. */
 export function logOf(service: Service, subject: LogSubject): LogChoice {
   const asked = service.logging?.driver || 'json-file';
@@ -98,33 +109,31 @@ function ineffective(driver: string, options: Dict<string>): Warning[] {
 const option = (name: string): string => `logging.options.${name}`;
 
 function settingsOf(driver: string, options: Dict<string>, subject: LogSubject): LogSettings {
-  const toSystem = driver === 'journald' || driver === 'syslog';
   const attributes = attributesOf(driver, options, subject);
   const { nonBlocking, bufferBytes } = modeOf(options, subject);
-  const details = { bufferBytes, attributes, ...syslogOf(driver, options, subject) };
+  const tag = isSystem(driver) ? tagOf(options.tag || '{{.ID}}', subject) : '';
+  const details = { tag, bufferBytes, attributes, ...syslogOf(driver, options, subject) };
   return {
     driver,
-    path: toSystem ? tagOf(options.tag || '{{.ID}}', subject) : subject.path,
+    path: driver === 'none' || options['cache-disabled'] === 'true' ? '' : subject.path,
     ...fileLimits(driver, options, subject),
     nonBlocking,
-    ...(toSystem || attributes !== '' ? { details } : {}),
+    ...(isSystem(driver) || attributes !== '' ? { details } : {}),
   };
 }
 
 function fileLimits(driver: string, options: Dict<string>, subject: LogSubject) {
-  const local = driver === 'local';
-  const { 'max-size': size, 'max-file': count } = options;
-  const files = count === undefined ? (local ? LOCAL_FILES : 1) : Number(count);
-  if (!Number.isInteger(files) || files < 1)
-    subject.refuse(
-      option('max-file'),
-      `max-file is ${JSON.stringify(count)}`,
-      'write how many files, 1 or more',
-    );
-  return {
-    maxBytes: size === undefined ? (local ? LOCAL_MAX_BYTES : 0) : sizeOf('max-size', size, subject),
-    files,
-  };
+  const prefix = isSystem(driver) ? 'cache-' : '';
+  const unlimited = driver === 'json-file';
+  const [sizeName, countName] = [`${prefix}max-size`, `${prefix}max-file`];
+  const { [sizeName]: size, [countName]: count } = options;
+  const files = count === undefined ? (unlimited ? 1 : LOCAL_FILES) : Number(count);
+  if (!Number.isInteger(files) || files < 1) {
+    const hint = 'write how many files, 1 or more';
+    subject.refuse(option(countName), `${countName} is ${JSON.stringify(count)}`, hint);
+  }
+  const fallback = unlimited ? 0 : LOCAL_MAX_BYTES;
+  return { maxBytes: size === undefined ? fallback : sizeOf(sizeName, size, subject), files };
 }
 
 function modeOf(options: Dict<string>, subject: LogSubject) {

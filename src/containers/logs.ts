@@ -31,7 +31,7 @@ export interface LogOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The log of a container, oldest entry first. Throws ComposeError `unsupported` for a driver that keeps none here. */
+/** The log of a container, oldest entry first. Throws ComposeError `unsupported` when none is kept here. */
 export async function* readLogs(
   ctx: Context,
   record: ContainerRecord,
@@ -54,8 +54,8 @@ export async function* readLogs(
   }
 }
 
-function checkReadable({ name, logDriver }: ContainerRecord): void {
-  if (logDriver === 'json-file' || logDriver === 'local') return;
+function checkReadable({ name, logDriver, logKept }: ContainerRecord): void {
+  if (logKept) return;
   const reason = logDriver === 'none' ? 'its output is not kept' : `its output went to ${logDriver}`;
   throw new ComposeError('unsupported', `container ${name} has no log here: ${reason}`);
 }

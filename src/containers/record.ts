@@ -114,6 +114,8 @@ export interface ContainerRecord {
   /** As in the label com.docker.compose.depends_on. */
   readonly dependsOn: string;
   readonly logDriver: string;
+  /** There is a file with all that the container printed, or the last of it. */
+  readonly logKept: boolean;
   /** Control groups of the container, to remove and to read counters from. */
   readonly cgroups: readonly string[];
   /** What /etc/hosts, /etc/resolv.conf and /etc/hostname begin with at each launch; empty when they are borrowed. */
@@ -151,6 +153,7 @@ export function decodeContainerRecord(value: unknown): ContainerRecord {
     restart: restart(o.restart),
     dependsOn: asString(o.dependsOn, 'dependsOn'),
     logDriver: asString(o.logDriver, 'logDriver'),
+    logKept: o.logKept === undefined || asBoolean(o.logKept, 'logKept'),
     cgroups: asArray(o.cgroups, 'cgroups', asString),
     etc: etc(o.etc),
     sharesIpc: asBoolean(o.sharesIpc, 'sharesIpc'),

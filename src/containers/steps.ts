@@ -66,7 +66,7 @@ export const STEPS = {
   ROOT_IDMAP: { op: 70, signature: 'ss', phase: 'launch' },
   SUBDIRECTORY: { op: 71, signature: 'ss', phase: 'launch' },
   PROBE: { op: 72, signature: 'ss*', phase: 'supervise' },
-  LOG_OPTIONS: { op: 73, signature: 'sssii', phase: 'supervise' },
+  LOG_OPTIONS: { op: 73, signature: 'ssssii', phase: 'supervise' },
 } as const satisfies Record<string, { op: number; signature: string; phase: Phase }>;
 
 export type StepName = keyof typeof STEPS;

@@ -101,7 +101,7 @@ function hookService({ service, hook }: OneHook, record: ContainerRecord): Servi
 }
 
 async function tell(session: Session, helper: ContainerRecord, action: Action): Promise<void> {
-  if (helper.logDriver === 'none') return;
+  if (!helper.logKept) return;
   for await (const { stream, line } of readLogs(session.ctx, helper)) {
     session.emit({ type: 'output', action, stream, line });
   }

@@ -59,12 +59,9 @@ describe('files', () => {
 
 describe('the system', () => {
   test('gets a tag, and what comes with each entry', () => {
-    expect(choose('syslog').log.path).toBe('abababababab');
-    const { path, details } = choose('journald', {
-      tag: '{{ .ImageName }}/{{.Name}}',
-      labels: 'org.tier',
-    }).log;
-    expect(path).toBe('busybox/p-web-1');
+    expect(choose('syslog').log.details?.tag).toBe('abababababab');
+    const { details } = choose('journald', { tag: '{{ .ImageName }}/{{.Name}}', labels: 'org.tier' }).log;
+    expect(details?.tag).toBe('busybox/p-web-1');
     expect(details?.attributes).toBe('ORG_TIER=a<b\nIMAGE_NAME=busybox\nCONTAINER_NAME=p-web-1\n');
   });
 
@@ -77,6 +74,13 @@ describe('the system', () => {
     ['unixgram:///run/log.sock', 'unixgram /run/log.sock'],
   ])('is syslog at %j', (address, destination) => {
     expect(choose('syslog', { 'syslog-address': address }).log.details).toMatchObject({ destination });
+  });
+
+  test('leaves the last of it here, as Docker does, unless that is not wanted', () => {
+    expect(choose('syslog').log).toMatchObject({ path: '/log', maxBytes: 20 * 2 ** 20, files: 5 });
+    const small = { 'cache-max-size': '1m', 'cache-max-file': '2' };
+    expect(choose('journald', small).log).toMatchObject({ maxBytes: 2 ** 20, files: 2 });
+    expect(choose('journald', { 'cache-disabled': 'true' }).log.path).toBe('');
   });
 
   test('is syslog at a name', () => {

@@ -9,7 +9,7 @@ import type { ContainerRecord } from '../../src/containers/record.ts';
 import { containerFiles } from '../../src/state/layout.ts';
 
 const id = 'cd'.repeat(32);
-const record = { id, name: 'p-web-1', logDriver: 'json-file' } as ContainerRecord;
+const record = { id, name: 'p-web-1', logDriver: 'json-file', logKept: true } as ContainerRecord;
 let dir: string;
 let path: string;
 const ctx = () => ({ layout: { stateDir: dir, runDir: join(dir, 'run') }, core: openCore() });
@@ -82,7 +82,7 @@ describe('past lines', () => {
   test('no log at all is none, the driver none is an error', async () => {
     expect(await read()).toEqual([]);
     await expect(async () => {
-      for await (const _ of readLogs(ctx(), { ...record, logDriver: 'none' }));
+      for await (const _ of readLogs(ctx(), { ...record, logDriver: 'none', logKept: false }));
     }).rejects.toMatchObject({ code: 'unsupported' });
   });
 });

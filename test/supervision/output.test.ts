@@ -157,7 +157,7 @@ describe.skipIf(isImpossible)(titled('output'), () => {
   });
 
   test.each([
-    ['journald', /^MESSAGE\|.{8}hello\|PRIORITY=6\|.*CONTAINER_TAG=mytag\|CONTAINER_NAME=/],
+    ['journald', /^MESSAGE\|.{8}hello\|PRIORITY=6\|.*CONTAINER_TAG=mytag\|.*CONTAINER_NAME=\w+-app-1\|/],
     ['syslog', /^<30>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d mytag(\[\d+\])?: hello$/],
   ])('goes to %s', async (driver, line) => {
     await using stack = place(

@@ -83,7 +83,7 @@ async function printAll(
   const { readLogs } = await import('../../containers/logs.ts');
   const state = await context.state();
   for (const { record } of sightings) {
-    if (record.logDriver === 'none') continue;
+    if (!record.logKept) continue;
     for await (const entry of readLogs(state, record, from)) printer.print(record, entry);
     printer.end(record);
   }
@@ -93,15 +93,16 @@ interface Following extends Printing {
   readonly isWanted: (record: ContainerRecord) => boolean;
 }
 
-/** Ends when every container has ended, or at an interrupt. */
+/** Ends when every container has ended, at the time that `--until` says, or at an interrupt. */
 async function follow(
   context: CliContext,
   sightings: readonly Sighting[],
   following: Following,
 ): Promise<void> {
-  const [{ ContainerWatch }, { LogFollower, canWrite, sinceStart }] = await Promise.all([
+  const [{ ContainerWatch }, { LogFollower, canWrite, sinceStart }, { timeKey }] = await Promise.all([
     import('../watch.ts'),
     import('../log-follow.ts'),
+    import('../../containers/logs.ts'),
   ]);
   const state = await context.state();
   const { printer, from, isWanted } = following;
@@ -115,9 +116,15 @@ async function follow(
     if (!watch.current.some((one) => canWrite(one.status))) noteEnd();
   });
   context.signal.addEventListener('abort', () => noteEnd(), { once: true });
+  const now = Date.now();
+  const timer =
+    from.until === undefined
+      ? undefined
+      : setTimeout(noteEnd, Math.max(0, Date.parse(timeKey(from.until, now)) - now));
   for (const { record } of sightings) follower.follow(record, from);
   if (!watch.current.some((one) => canWrite(one.status))) noteEnd();
   await ended;
+  clearTimeout(timer);
   await follower.finish();
   watch.close();
 }
