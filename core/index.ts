@@ -32,6 +32,8 @@ export const PROTOTYPES = {
     'int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd, int32_t *ret_port, void *reterr)',
   sync_filesystem: 'int tsc_sync_filesystem(const char *path, void *reterr)',
   remove_tree: 'int tsc_remove_tree(const char *path, void *reterr)',
+  quota_claim: 'int tsc_quota_claim(const char **directories, uint32_t first, uint64_t bytes, void *reterr)',
+  quota_release: 'int tsc_quota_release(const char *directory, void *reterr)',
   layer_open:
     'int tsc_layer_open(const char *directory, const char *prefix, uint32_t flags, uint64_t limit, void *ret_layer, void *reterr)',
   layer_write: 'int tsc_layer_write(void *layer, const uint8_t *tar, size_t length, void *reterr)',
@@ -117,6 +119,9 @@ export interface Core {
   syncFilesystemAsync(path: string): Promise<void>;
   removeTree(path: string): void;
   removeTreeAsync(path: string): Promise<void>;
+  /** Limits what directories of one file system hold together; EOPNOTSUPP without project quotas. */
+  claimQuota(directories: readonly string[], firstProject: number, bytes: number): void;
+  releaseQuota(directory: string): void;
   /** Unpacks a tar archive that is written piece by piece; nothing is made outside `directory`. */
   openLayer(directory: string, options: LayerOptions): Layer;
   /** Writes a tree as a tar archive to a descriptor, from a thread; resolves with its size. */
@@ -268,6 +273,9 @@ function fileFunctions(native: Native) {
     syncFilesystemAsync: (path) => callAsync(native, 'sync_filesystem', path),
     removeTree: (path) => void call(native, 'remove_tree', path),
     removeTreeAsync: (path) => callAsync(native, 'remove_tree', path),
+    claimQuota: (directories, first, bytes) =>
+      void call(native, 'quota_claim', [...directories, null], first, bytes),
+    releaseQuota: (directory) => void call(native, 'quota_release', directory),
   } satisfies Partial<Core>;
 }
 

@@ -113,6 +113,8 @@ export type ErrorCode =
 export interface ComposeErrorOptions {
   readonly hint?: string;
   readonly at?: Position;
+  /** The attribute of the service that it is about, such as `ulimits.nofile`: who knows the file finds the place. */
+  readonly path?: string;
   readonly cause?: unknown;
   /** All findings of the stage that failed, when the error stands for several. */
   readonly diagnostics?: readonly Diagnostic[];
@@ -123,6 +125,7 @@ export class ComposeError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly at: Position | undefined;
+  readonly path: string | undefined;
   readonly diagnostics: readonly Diagnostic[];
 
   constructor(code: ErrorCode, message: string, options: ComposeErrorOptions = {}) {
@@ -131,6 +134,7 @@ export class ComposeError extends Error {
     this.code = code;
     this.hint = options.hint;
     this.at = options.at;
+    this.path = options.path;
     this.diagnostics = options.diagnostics ?? [];
   }
 }

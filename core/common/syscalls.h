@@ -25,6 +25,7 @@ enum {
     TSC_NR_openat2 = 437,
     TSC_NR_pidfd_getfd = 438,
     TSC_NR_mount_setattr = 442,
+    TSC_NR_quotactl_fd = 443,
 };
 
 struct tsc_open_how {

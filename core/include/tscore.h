@@ -72,6 +72,12 @@ TSC_API int tsc_listen(int32_t protocol, const char *address, int32_t port, int3
 TSC_API int tsc_sync_filesystem(const char *path, struct tsc_error *reterr);
 /* Removes a tree without following symbolic links or leaving its file system; a missing one is fine. */
 TSC_API int tsc_remove_tree(const char *path, struct tsc_error *reterr);
+/* Puts directories of one file system (NULL at the end), and all that will be made in them, into the first project from `first` on that is not in use, and limits
+ * that to so many bytes; -EOPNOTSUPP when the file system enforces no project quotas. */
+TSC_API int tsc_quota_claim(const char *const directories[], uint32_t first, uint64_t bytes,
+                            struct tsc_error *reterr);
+/* Takes the limit off the project of a directory; none, or no such directory, is fine. */
+TSC_API int tsc_quota_release(const char *directory, struct tsc_error *reterr);
 
 /* --- layers: a tar archive unpacked beneath one directory --- */
 

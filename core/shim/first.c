@@ -9,6 +9,7 @@
 #include "channel.h"
 #include "cleanup.h"
 #include "fd.h"
+#include "hook.h"
 #include "supervise.h"
 #include "syscalls.h"
 
@@ -22,6 +23,18 @@ void tsc_first_forget(struct tsc_shim *shim) {
     shim->status.pid_start = 0;
 }
 
+/* The first process waits meanwhile, and there is nobody else to serve before it runs. */
+static int run_hooks(struct tsc_shim *shim) {
+    struct tsc_hook_state state = {.program = &shim->program,
+                                   .status = "creating",
+                                   .pid = shim->process.pid,
+                                   .network = shim->host_network};
+    int error = tsc_hooks_run(TSC_HOOK_CREATE_RUNTIME, &state, &shim->status.error);
+    if (error < 0)
+        return error;
+    return tsc_channel_send(shim->process.channel, &(struct tsc_message){.kind = TSC_SYNC_GO}, -1);
+}
+
 static void channel_ready(void *data, uint32_t events) {
     (void)events;
     struct tsc_shim *shim = data;
@@ -32,6 +45,9 @@ static void channel_ready(void *data, uint32_t events) {
         tsc_streams_take_terminal(shim, fd);
     } else if (got == 1 && message.kind == TSC_SYNC_READY) {
         tsc_supervise(shim, TSC_EVENT_READY, NULL);
+    } else if (got == 1 && message.kind == TSC_SYNC_HOOKS) {
+        if (run_hooks(shim) < 0)
+            tsc_supervise(shim, TSC_EVENT_FAILED, NULL);
     } else if (got == 1 && message.kind == TSC_SYNC_FAILED) {
         shim->status.error = message.error;
         tsc_supervise(shim, TSC_EVENT_FAILED, NULL);

@@ -297,8 +297,12 @@ int tsc_bind(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_
     if (fstat(tree, &info) < 0)
         return tsc_fail(reterr, -errno, "", tsc_step_text(step, 0));
     tsc_auto_fd int target = tsc_root_target(launch, path, S_ISDIR(info.st_mode));
-    if (target < 0)
-        return tsc_fail(reterr, target, "", path);
+    struct stat place;
+    if (target < 0 || fstat(target, &place) < 0)
+        return tsc_fail(reterr, target < 0 ? target : -errno, "", path);
+    /* The kernel would say that the call is wrong. */
+    if (S_ISDIR(info.st_mode) != S_ISDIR(place.st_mode))
+        return tsc_fail(reterr, S_ISDIR(place.st_mode) ? -EISDIR : -ENOTDIR, "", path);
     return tsc_sys_move_mount(tree, "", target, "", MOVE_FLAGS) < 0 ? tsc_fail(reterr, -errno, "", path) : 0;
 }
 

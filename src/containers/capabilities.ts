@@ -79,8 +79,8 @@ export interface CapabilityWish {
  */
 export function wantedCapabilities({ add, drop, privileged }: CapabilityWish): readonly string[] {
   if (privileged) return ALL_CAPABILITIES;
-  const added = add.map(normalise);
-  const dropped = drop.map(normalise);
+  const added = add.map((name, index) => normalise(name, `cap_add[${index}]`));
+  const dropped = drop.map((name, index) => normalise(name, `cap_drop[${index}]`));
   const wanted = new Set(baseOf(added, dropped));
   for (const name of dropped) wanted.delete(name);
   for (const name of added) if (!dropped.includes(name) || dropped.includes('ALL')) wanted.add(name);
@@ -92,11 +92,13 @@ function baseOf(added: readonly string[], dropped: readonly string[]): readonly 
   return dropped.includes('ALL') ? [] : DEFAULT_CAPABILITIES;
 }
 
-function normalise(name: string): string {
+function normalise(name: string, path: string): string {
   const upper = name.trim().toUpperCase();
   if (upper === 'ALL' || upper === 'CAP_ALL') return 'ALL';
   const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
-  if (!ALL_CAPABILITIES.includes(full)) throw new ComposeError('invalid-value', `unknown capability ${name}`);
+  if (!ALL_CAPABILITIES.includes(full)) {
+    throw new ComposeError('invalid-value', `unknown capability ${name}`, { path });
+  }
   return full;
 }
 

@@ -3,9 +3,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Service } from '../compose/project.ts';
 import { ComposeError } from '../errors.ts';
-import { asArray, asObject, asString, type JsonObject, optional } from '../state/decode.ts';
+import { asArray, asNumber, asObject, asString, type JsonObject, optional } from '../state/decode.ts';
 import { readTextIfPresent } from '../state/record.ts';
 import type { BindMount } from './mounts.ts';
+import { OCI_HOOKS, type OciHook, type OciHookName, type OciHooks } from './oci.ts';
 import type { Warning } from './warning.ts';
 
 /** What is done to a container: the fields of the specification that Linux containers have. */
@@ -13,12 +14,19 @@ export interface ContainerEdits {
   readonly env: readonly string[];
   readonly deviceNodes: readonly CdiNode[];
   readonly mounts: readonly CdiMount[];
+  readonly hooks: OciHooks;
+  readonly groups: readonly string[];
+  /** Fields that are not done here. */
+  readonly ignored: readonly string[];
 }
 
 export interface CdiNode {
   readonly path: string;
   readonly hostPath?: string;
   readonly permissions?: string;
+  readonly fileMode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 export interface CdiMount {
@@ -37,7 +45,8 @@ interface CdiSpec {
 /** Later directories win. */
 const DIRECTORIES = ['/etc/cdi', '/var/run/cdi'];
 
-const NO_EDITS: ContainerEdits = { env: [], deviceNodes: [], mounts: [] };
+const NO_EDITS: ContainerEdits = { env: [], deviceNodes: [], mounts: [], hooks: {}, groups: [], ignored: [] };
+const DONE = ['env', 'deviceNodes', 'mounts', 'hooks', 'additionalGids'];
 
 /** Whether a device is named as `VENDOR/CLASS=NAME`. */
 export function isCdiName(source: string): boolean {
@@ -98,7 +107,34 @@ function editsOf({ containerEdits }: JsonObject): ContainerEdits {
     env: asArray(o.env ?? [], 'env', asString),
     deviceNodes: asArray(o.deviceNodes ?? [], 'deviceNodes', nodeOf),
     mounts: asArray(o.mounts ?? [], 'mounts', mountOf),
+    hooks: hooksOf(asArray(o.hooks ?? [], 'hooks', hookOf)),
+    groups: asArray(o.additionalGids ?? [], 'additionalGids', asNumber).map(String),
+    ignored: Object.keys(o).filter((key) => !DONE.includes(key)),
   };
+}
+
+interface NamedHook {
+  readonly name: OciHookName;
+  readonly hook: OciHook;
+}
+
+function hookOf(value: unknown, what: string): NamedHook {
+  const o = asObject(value, what);
+  const name = OCI_HOOKS.find((known) => known === o.hookName);
+  if (name === undefined) throw new TypeError(`${what}.hookName is no hook`);
+  const path = asString(o.path, `${what}.path`);
+  const list = (key: 'args' | 'env') => asArray(o[key] ?? [], `${what}.${key}`, asString);
+  return {
+    name,
+    hook: { path, args: list('args'), env: list('env'), ...optional(o, 'timeout', asNumber) },
+  };
+}
+
+function hooksOf(all: readonly NamedHook[]): OciHooks {
+  const names = OCI_HOOKS.filter((known) => all.some(({ name }) => name === known));
+  return Object.fromEntries(
+    names.map((known) => [known, all.flatMap(({ name, hook }) => (name === known ? [hook] : []))]),
+  );
 }
 
 function nodeOf(value: unknown, what: string): CdiNode {
@@ -107,6 +143,9 @@ function nodeOf(value: unknown, what: string): CdiNode {
     path: asString(o.path, `${what}.path`),
     ...optional(o, 'hostPath', asString),
     ...optional(o, 'permissions', asString),
+    ...optional(o, 'fileMode', asNumber),
+    ...optional(o, 'uid', asNumber),
+    ...optional(o, 'gid', asNumber),
   };
 }
 
@@ -133,6 +172,7 @@ export function editsFor(names: readonly string[], specs: readonly CdiSpec[]): C
           known.length === 0
             ? `there is none in ${DIRECTORIES.join(' or ')}`
             : `known are ${known.join(', ')}`,
+        path: 'devices',
       });
     }
     return [spec.edits, device.edits];
@@ -142,6 +182,13 @@ export function editsFor(names: readonly string[], specs: readonly CdiSpec[]): C
     env: all.flatMap(({ env }) => env),
     deviceNodes: all.flatMap(({ deviceNodes }) => deviceNodes),
     mounts: all.flatMap(({ mounts }) => mounts),
+    hooks: hooksOf(
+      all.flatMap(({ hooks }) =>
+        OCI_HOOKS.flatMap((name) => (hooks[name] ?? []).map((hook) => ({ name, hook }))),
+      ),
+    ),
+    groups: all.flatMap(({ groups }) => groups),
+    ignored: [...new Set(all.flatMap(({ ignored }) => ignored))],
   };
 }
 
@@ -173,6 +220,10 @@ export function requestedNames(
 export interface CdiService {
   readonly service: Service;
   readonly mounts: readonly BindMount[];
+  /** What vendors run around the start. */
+  readonly hooks: OciHooks;
+  /** Owners and modes that nodes have in the container, by path. */
+  readonly nodes: readonly CdiNode[];
   readonly warnings: readonly Warning[];
 }
 
@@ -180,7 +231,8 @@ export interface CdiService {
 export function withCdi(service: Service, parseYaml: (text: string) => unknown): CdiService {
   const named = (service.devices ?? []).filter(({ source }) => isCdiName(source)).map(({ source }) => source);
   const requests = requestsOf(service);
-  if (named.length === 0 && requests.length === 0) return { service, mounts: [], warnings: [] };
+  if (named.length === 0 && requests.length === 0)
+    return { service, mounts: [], hooks: {}, nodes: [], warnings: [] };
   const specs = readCdi(parseYaml);
   const warnings: Warning[] = [];
   const requested = requests.flatMap(({ attribute, request }) => {
@@ -189,7 +241,22 @@ export function withCdi(service: Service, parseYaml: (text: string) => unknown):
     return names ?? [];
   });
   const edits = editsFor([...named, ...requested], specs);
-  return { service: edited(service, edits), mounts: edits.mounts.map(bindOf), warnings };
+  const [attribute = 'devices'] = named.length > 0 ? ['devices'] : requests.map((one) => one.attribute);
+  const { poststart, poststop, ...hooks } = edits.hooks;
+  const late = [...(poststart ?? []), ...(poststop ?? [])].map(({ path }) => `hook ${path} after the start`);
+  for (const field of [...edits.ignored, ...late]) {
+    warnings.push({
+      attribute,
+      reason: `the vendor's specification also wants ${field}, which is not done here`,
+    });
+  }
+  return {
+    service: edited(service, edits),
+    mounts: edits.mounts.map(bindOf),
+    hooks,
+    nodes: edits.deviceNodes,
+    warnings,
+  };
 }
 
 const MISSING = `no CDI specification in ${DIRECTORIES.join(' or ')} has as many of such devices`;
@@ -207,13 +274,14 @@ function requestsOf({ gpus = [], deploy }: Service) {
   ];
 }
 
-function edited(service: Service, { env, deviceNodes }: ContainerEdits): Service {
+function edited(service: Service, { env, deviceNodes, groups }: ContainerEdits): Service {
   const { extensions, devices = [] } = service;
   const added = Object.fromEntries(env.map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
   return {
     ...service,
     ...(extensions === undefined ? {} : { extensions }),
     environment: { ...added, ...service.environment },
+    ...(groups.length > 0 ? { group_add: [...(service.group_add ?? []), ...groups] } : {}),
     devices: [
       ...devices.filter(({ source }) => !isCdiName(source)),
       ...deviceNodes.map(({ path, hostPath = path, permissions = 'rwm' }) => ({
@@ -227,5 +295,14 @@ function edited(service: Service, { env, deviceNodes }: ContainerEdits): Service
 
 function bindOf({ hostPath, containerPath, options }: CdiMount): BindMount {
   const readOnly = options.includes('ro');
-  return { type: 'bind', source: hostPath, target: containerPath, readOnly, createSource: false };
+  const propagation = options.find((option) => /^r?(private|slave|shared|unbindable)$/.test(option));
+  return {
+    type: 'bind',
+    source: hostPath,
+    target: containerPath,
+    readOnly,
+    createSource: false,
+    ...(options.includes('bind') && !options.includes('rbind') ? { recursive: 'disabled' as const } : {}),
+    ...(propagation === undefined ? {} : { propagation }),
+  };
 }

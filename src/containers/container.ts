@@ -269,6 +269,7 @@ export async function removeContainer(ctx: Context, record: ContainerRecord): Pr
   await killLeft(ctx, record);
   for (const directory of record.cgroups) removeCgroup(directory);
   await ctx.core.removeTreeAsync(files.runDir);
+  if (record.storageLimit !== undefined) ctx.core.releaseQuota(files.upper);
   await ctx.core.removeTreeAsync(files.dir);
 }
 

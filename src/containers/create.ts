@@ -15,8 +15,9 @@ import {
   volumesDir,
 } from '../state/layout.ts';
 import { makePrivateDirectory, readRecord, readTextIfPresent, writeRecord } from '../state/record.ts';
-import { withCdi } from './cdi.ts';
+import { type CdiService, withCdi } from './cdi.ts';
 import { type ContentFile, hostsHeader, objectFilesOf, resolverOf } from './files.ts';
+import { ignoredObjects } from './ignored.ts';
 import { compileLaunch, type Launch, type LaunchExtras, type MountDetail, type RootFs } from './launch.ts';
 import { keepsLog, logDriverOf, logOf } from './logging.ts';
 import type { Machine } from './machine.ts';
@@ -30,6 +31,7 @@ import { storedFilter } from './seccomp-store.ts';
 import { securityOf } from './security.ts';
 import { buildSpec } from './spec.ts';
 import { encodeLaunch } from './steps.ts';
+import { limitStorage, relabel, storageLimit } from './storage.ts';
 import { exposedOf, healthcheckOf, portsOf, restartOf, stopOf } from './supervise.ts';
 import { placeOf, type Warning } from './warning.ts';
 
@@ -99,17 +101,19 @@ export function shortId(id: string): string {
 export function createContainer(ctx: Context, wanted: CreateInput): Created {
   checkRuntime(wanted);
   const cdi = withCdi(wanted.service, wanted.project.loaded?.readYaml ?? JSON.parse);
-  const input = { ...wanted, service: cdi.service, mounts: [...wanted.mounts, ...cdi.mounts] };
+  const input = { ...wanted, service: cdi.service, mounts: [...wanted.mounts, ...cdi.mounts], cdi };
   checkBindSources(input.mounts, existsSync);
   const files = containerFiles(ctx.layout, input.id);
   const plan = planContainer(ctx, input, files);
+  relabel(input.mounts, input.service, input.machine);
+  const warnings = [...cdi.warnings, ...plan.warnings];
   try {
-    writeDirectory(ctx, files, plan);
+    warnings.push(...writeDirectory(ctx, files, plan));
   } catch (cause) {
     ctx.core.removeTree(files.dir);
     throw writeFailure(files.dir, cause);
   }
-  return { record: plan.record, warnings: [...cdi.warnings, ...plan.warnings] };
+  return { record: plan.record, warnings };
 }
 
 function checkRuntime({ project, serviceName, service: { runtime } }: CreateInput): void {
@@ -154,7 +158,11 @@ interface ContainerPlan {
   readonly warnings: readonly Warning[];
 }
 
-function planContainer(ctx: Context, input: CreateInput, files: ContainerFiles): ContainerPlan {
+interface WithDevices extends CreateInput {
+  readonly cdi: Pick<CdiService, 'hooks' | 'nodes'>;
+}
+
+function planContainer(ctx: Context, input: WithDevices, files: ContainerFiles): ContainerPlan {
   const { service, image, machine } = input;
   const network = networkFiles(ctx, input);
   const objects = objectFilesOf({
@@ -183,6 +191,8 @@ function planContainer(ctx: Context, input: CreateInput, files: ContainerFiles):
     rootPath: files.rootfs,
     seccomp: (capabilities) => seccompRules(input, capabilities),
     machine,
+    hooks: input.cdi.hooks,
+    nodes: input.cdi.nodes,
   });
   const { log, warnings: logWarnings } = logOf(service, {
     path: files.log,
@@ -199,7 +209,7 @@ function planContainer(ctx: Context, input: CreateInput, files: ContainerFiles):
     spec,
     launch,
     contents: objects.contents,
-    warnings: [...warnings, ...launch.warnings, ...logWarnings],
+    warnings: [...warnings, ...launch.warnings, ...logWarnings, ...ignoredObjects(service, input.project)],
   };
 }
 
@@ -216,7 +226,9 @@ function seccompRules(input: CreateInput, capabilities: readonly string[]): OciS
       const path = resolve(input.project.workingDir, wish.path);
       const text = readTextIfPresent(path);
       if (text === undefined)
-        throw new ComposeError('file-not-found', `seccomp profile ${path} does not exist`);
+        throw new ComposeError('file-not-found', `seccomp profile ${path} does not exist`, {
+          path: 'security_opt',
+        });
       return profileFromJson(text, path, scope);
     }
   }
@@ -325,6 +337,7 @@ function launchExtras(
   const names = network.header;
   return {
     mountPoint: files.rootfs,
+    bundle: { id: input.id, path: files.dir },
     rootFs: rootFsOf(input.snapshot, files),
     mapsLayers: mapsLayers(input),
     mounts: mountDetails(input.mounts),
@@ -382,6 +395,7 @@ function recordOf(input: CreateInput, { spec, launch, network }: Compiled): Cont
   const { service, image } = input;
   const health = healthcheckOf(service, image.config);
   const stop = stopOf(service, image.config);
+  const bytes = storageLimit(service);
   return {
     version: 1,
     id: input.id,
@@ -417,6 +431,7 @@ function recordOf(input: CreateInput, { spec, launch, network }: Compiled): Cont
     cgroups: launch.cgroups,
     etc: { hosts: network.hosts, resolvConf: network.resolvConf, hostname: `${network.hostname}\n` },
     sharesIpc: service.ipc === 'shareable',
+    ...(bytes === undefined ? {} : { storageLimit: bytes }),
   };
 }
 
@@ -446,7 +461,7 @@ function admitOthers({ layout }: Context, { linux }: OciSpec): void {
   for (const dir of walked.filter(existsSync)) chmodSync(dir, 0o711);
 }
 
-function writeDirectory(ctx: Context, files: ContainerFiles, plan: ContainerPlan): void {
+function writeDirectory(ctx: Context, files: ContainerFiles, plan: ContainerPlan): readonly Warning[] {
   makePrivateDirectory(containersDir(ctx.layout));
   admitOthers(ctx, plan.spec);
   mkdirSync(files.dir, { recursive: true, mode: 0o711 });
@@ -454,10 +469,14 @@ function writeDirectory(ctx: Context, files: ContainerFiles, plan: ContainerPlan
   // The mode of the upper directory is that of the container's /, whatever the caller's umask.
   chmodSync(files.upper, WALKABLE);
   mkdirSync(files.work, { mode: OWNER_ONLY });
+  const { storageLimit: bytes, ...record } = plan.record;
+  const warnings = bytes === undefined ? [] : limitStorage(ctx, files, { id: record.id, bytes });
   writeContents(files, plan.contents);
   writeFileSync(files.config, JSON.stringify(plan.spec), { mode: 0o600 });
   writeFileSync(files.launch, encodeLaunch(plan.launch.program), { mode: 0o600 });
-  writeRecord(containerFiles(ctx.layout, plan.record.id).record, plan.record);
+  // A limit that could not be set must not be taken back at the end.
+  writeRecord(files.record, warnings.length > 0 ? record : plan.record);
+  return warnings;
 }
 
 function writeContents(files: ContainerFiles, contents: readonly ContentFile[]): void {

@@ -59,7 +59,7 @@ function allowNode(type: 'b' | 'c', major: number, minor: number, access = 'rwm'
 
 /** Throws ComposeError `invalid-value` for a device that the machine does not have. */
 export function devicesOf(service: Service, machine: Pick<Machine, 'device' | 'listDirectory'>): Devices {
-  const added = (service.devices ?? []).flatMap((mapping) => mappedNodes(mapping, machine));
+  const added = (service.devices ?? []).flatMap((mapping, index) => mappedNodes(mapping, index, machine));
   const rules = service.privileged
     ? [ALLOW_ALL]
     : [
@@ -88,11 +88,16 @@ interface MappedNode {
 
 function mappedNodes(
   mapping: DeviceMapping,
+  index: number,
   machine: Pick<Machine, 'device' | 'listDirectory'>,
 ): MappedNode[] {
   const { source, target = source, permissions = 'rwm' } = mapping;
   const nodes = hostNodes(source, target, machine);
-  if (nodes.length === 0) throw new ComposeError('invalid-value', `${source} is no device of this machine`);
+  if (nodes.length === 0) {
+    throw new ComposeError('invalid-value', `${source} is no device of this machine`, {
+      path: `devices[${index}]`,
+    });
+  }
   return nodes.map((node) => ({ node, access: permissions }));
 }
 
@@ -127,10 +132,14 @@ function hostNodes(
 }
 
 /** `c 1:3 rwm`, `a *:* rwm`. */
-function parseRule(text: string): OciDeviceRule {
+function parseRule(text: string, index: number): OciDeviceRule {
   const match = /^([abc])\s+(\d+|\*):(\d+|\*)\s+([rwm]{1,3})$/.exec(text.trim());
-  if (match === null)
-    throw new ComposeError('invalid-value', `device_cgroup_rules: ${JSON.stringify(text)} is no rule`);
+  if (match === null) {
+    throw new ComposeError('invalid-value', `device_cgroup_rules: ${JSON.stringify(text)} is no rule`, {
+      hint: 'write `c 1:3 rwm`: type, numbers or `*`, and what may be done',
+      path: `device_cgroup_rules[${index}]`,
+    });
+  }
   const [, type = 'a', major = '*', minor = '*', access = 'rwm'] = match;
   return {
     allow: true,

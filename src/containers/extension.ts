@@ -108,7 +108,9 @@ function nativeCheck(value: unknown): Pick<Extension, 'probe' | 'probeSettings'>
   const kinds = KINDS.filter((kind) => check[kind] !== undefined);
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) {
-    throw new ComposeError('conflicting-keys', `x-tscompose.healthcheck needs one of ${KINDS.join(', ')}`);
+    throw new ComposeError('conflicting-keys', `x-tscompose.healthcheck needs one of ${KINDS.join(', ')}`, {
+      path: 'x-tscompose.healthcheck',
+    });
   }
   const durations = SETTINGS.filter((name) => name !== 'retries' && check[name] !== undefined);
   return {
@@ -173,11 +175,19 @@ function checkKeys(values: Values, known: readonly string[], what: string): void
 }
 
 function unknownKey(path: string, known: readonly string[]): ComposeError {
-  return new ComposeError('unknown-key', `${path} is not known`, { hint: `known are ${known.join(', ')}` });
+  return new ComposeError('unknown-key', `${path} is not known`, {
+    hint: `known are ${known.join(', ')}`,
+    path: below(path),
+  });
 }
 
 function invalid(what: string, value: unknown, hint: string): ComposeError {
   return new ComposeError('invalid-value', `x-tscompose: ${what}: ${JSON.stringify(value)} is wrong`, {
     hint,
+    path: below(what),
   });
+}
+
+function below(path: string): string {
+  return path.startsWith('x-tscompose') ? path : `x-tscompose.${path}`;
 }

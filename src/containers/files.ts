@@ -173,6 +173,7 @@ function extraHost(entry: string, hostGateways: readonly string[]): readonly str
   throw new ComposeError(
     'invalid-value',
     `extra_hosts: ${name} asks for host-gateway, but no network leads to the host`,
+    { path: 'extra_hosts' },
   );
 }
 

@@ -9,6 +9,8 @@ interface Sentence {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string;
+  /** The attribute that asks for it. */
+  readonly path?: string;
 }
 
 type Subject = Pick<ContainerRecord, 'service' | 'name' | 'command'>;
@@ -42,6 +44,7 @@ const ROWS: readonly Row[] = [
     'ENOENT',
     (failure, { service, command }) => ({
       code: 'command-not-found',
+      path: 'command',
       message: `service ${service}: ${quote(failure.path || command[0] || '')} was not found in the container`,
       hint: 'check `command` and `entrypoint`; a script is also not found when the program of its first line is missing',
     }),
@@ -51,6 +54,7 @@ const ROWS: readonly Row[] = [
     'EACCES',
     (failure, { service, command }) => ({
       code: 'command-not-executable',
+      path: 'command',
       message: `service ${service}: ${quote(failure.path || command[0] || '')} may not be executed`,
       hint: 'it is a directory, has no x permission for the user, or lies on a mount with noexec',
     }),
@@ -60,6 +64,7 @@ const ROWS: readonly Row[] = [
     'ENOEXEC',
     (failure, { service, command }) => ({
       code: 'command-not-executable',
+      path: 'command',
       message: `service ${service}: ${quote(failure.path || command[0] || '')} is no program for this machine`,
       hint: 'a script needs a first line such as #!/bin/sh, a binary the architecture of this machine',
     }),
@@ -69,6 +74,7 @@ const ROWS: readonly Row[] = [
     'ENOENT|ESRCH|EINVAL|ENODATA',
     ({ path }, { service }) => ({
       code: 'unknown-user',
+      path: 'user',
       message: `service ${service}: the user or group ${quote(path)} does not exist in the container`,
       hint: 'use one that its /etc/passwd or /etc/group has, or numbers',
     }),
@@ -78,6 +84,7 @@ const ROWS: readonly Row[] = [
     '*',
     (failure, { service }) => ({
       code: 'working-directory',
+      path: 'working_dir',
       message: `service ${service}: cannot use ${failure.path} as working directory: ${strerror(failure)}`,
     }),
   ],
@@ -86,6 +93,7 @@ const ROWS: readonly Row[] = [
     'ENOENT',
     ({ path }, { service }) => ({
       code: 'bind-source-missing',
+      path: 'volumes',
       message: `service ${service}: ${path} does not exist, so it cannot be mounted`,
     }),
   ],
@@ -94,6 +102,7 @@ const ROWS: readonly Row[] = [
     'ENOTDIR|EISDIR',
     ({ path }, { service }) => ({
       code: 'launch-step',
+      path: 'volumes',
       message: `service ${service}: ${path} is a file on one side of the mount and a directory on the other`,
       hint: 'mount files on files and directories on directories',
     }),
@@ -112,6 +121,7 @@ const ROWS: readonly Row[] = [
     'EPERM|EINVAL',
     ({ path }, { service }) => ({
       code: 'launch-step',
+      path: 'ulimits',
       message: `service ${service}: the limit${path ? ` ${path}` : ''} in \`ulimits\` cannot be set here`,
       hint: 'a hard limit above this machine’s own takes CAP_SYS_RESOURCE: ask for less',
     }),
@@ -121,6 +131,7 @@ const ROWS: readonly Row[] = [
     '*',
     (failure, { service }) => ({
       code: 'launch-step',
+      path: `sysctls.${failure.path}`,
       message: `service ${service}: cannot set the sysctl ${failure.path}: ${strerror(failure)}`,
     }),
   ],
@@ -129,6 +140,7 @@ const ROWS: readonly Row[] = [
     '*',
     (failure, { service }) => ({
       code: 'launch-step',
+      path: limitOf(failure.path),
       message: `service ${service}: cannot set the limit ${failure.path}: ${strerror(failure)}`,
     }),
   ],
@@ -138,6 +150,16 @@ const ROWS: readonly Row[] = [
     (_, { service }) => ({
       code: 'container-not-running',
       message: `service ${service}: the container whose namespace it shares is not running`,
+    }),
+  ],
+  [
+    'LSM_LABEL',
+    'ENOENT|EINVAL|EACCES|EPERM',
+    (failure, { service }) => ({
+      code: 'launch-step',
+      path: 'security_opt',
+      message: `service ${service}: the kernel refuses the security label ${failure.path}: ${strerror(failure)}`,
+      hint: 'load an AppArmor profile first (apparmor_parser), or name a label that the SELinux policy has',
     }),
   ],
   [
@@ -177,14 +199,37 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
+/** What a file of a control group is the limit of. */
+const LIMIT_FILES: readonly (readonly [file: RegExp, attribute: string])[] = [
+  [/\/cpuset\./, 'cpuset'],
+  [/\/cpu\.(shares|weight)$/, 'cpu_shares'],
+  [/\/cpu\.rt_/, 'cpu_rt_runtime'],
+  [/\/cpu\./, 'cpus'],
+  [/\/memory\.(memsw|swap\.max)/, 'memswap_limit'],
+  [/\/memory\.(low|soft_limit)/, 'mem_reservation'],
+  [/\/memory\./, 'mem_limit'],
+  [/\/pids\./, 'pids_limit'],
+  [/\/(io|blkio)\./, 'blkio_config'],
+  [/\/devices\./, 'devices'],
+  [/\/hugetlb\./, 'x-tscompose.hugetlb'],
+];
+
+function limitOf(file: string): string {
+  return LIMIT_FILES.find(([pattern]) => pattern.test(file))?.[1] ?? 'cgroup_parent';
+}
+
 /** The error of a launch that failed: names the service, the object and what to do. */
 export function launchError(subject: Subject, failure: LaunchFailure): ComposeError {
   const errno = errnoName(failure.errno);
   const row = ROWS.find(
     ([step, errnos]) => matches(step, failure.step) && (errnos === '*' || errnos.split('|').includes(errno)),
   );
-  const { code, message, hint } = row?.[2](failure, subject) ?? plain(failure, subject);
-  return new ComposeError(code, message, { ...(hint === undefined ? {} : { hint }), cause: failure });
+  const { code, message, hint, path } = row?.[2](failure, subject) ?? plain(failure, subject);
+  return new ComposeError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(path === undefined ? {} : { path }),
+    cause: failure,
+  });
 }
 
 function matches(pattern: string | RegExp, step: string): boolean {

@@ -202,6 +202,7 @@ const MS_SLAVE = 0x8_0000;
 function rootSteps(spec: OciSpec, { rootFs, mountPoint, mounts, mapsLayers }: LaunchExtras): Step[] {
   // Slave, never shared: what the container mounts must not come out, what the host mounts may come in.
   const propagation = spec.linux.rootfsPropagation === 'private' ? MS_PRIVATE : MS_SLAVE;
+  const label = spec.linux.mountLabel;
   const root =
     rootFs.kind === 'directory'
       ? step('ROOT_BIND', mountPoint, rootFs.path)
@@ -210,7 +211,7 @@ function rootSteps(spec: OciSpec, { rootFs, mountPoint, mounts, mapsLayers }: La
           mountPoint,
           rootFs.upper,
           rootFs.work,
-          rootFs.options.join(','),
+          [...rootFs.options, ...(label === undefined ? [] : [contextOption(label)])].join(','),
           ...rootFs.lower,
         );
   const copies = spec.mounts.flatMap(({ destination }) => {
@@ -282,7 +283,7 @@ function compileMount(mount: OciMount, spec: OciSpec, extras: LaunchExtras): Ste
   if (bind && parsed.remount) return remount(destination, parsed);
   const made = bind
     ? [...idmapSteps(mount, parsed, spec), bindStep(source, destination, parsed, extras.mounts[destination])]
-    : mountStep(mount, source, parsed);
+    : mountStep(mount, source, labelled(parsed, type, spec));
   const { subdirectory } = extras.mounts[destination] ?? {};
   return [
     ...made,
@@ -295,6 +296,18 @@ function mountStep({ type = 'none', destination }: OciMount, source: string, par
   const flags = type === 'tmpfs' ? parsed.flags & ~MS_RDONLY : parsed.flags;
   const name = parsed.copyUp && type === 'tmpfs' ? 'MOUNT_COPY_UP' : 'MOUNT';
   return [step(name, type, source, destination, flags, parsed.data)];
+}
+
+const LABELLED = new Set(['tmpfs', 'overlay', 'devpts', 'mqueue', 'ramfs']);
+
+// What is made for the container has files that it may use.
+function labelled(parsed: MountFlags, type: string, { linux: { mountLabel } }: OciSpec): MountFlags {
+  if (mountLabel === undefined || !LABELLED.has(type)) return parsed;
+  return { ...parsed, data: [parsed.data, contextOption(mountLabel)].filter(Boolean).join(',') };
+}
+
+function contextOption(label: string): string {
+  return `context="${label}"`;
 }
 
 function remount(destination: string, { flags }: MountFlags): Step[] {

@@ -131,7 +131,7 @@ function resolveMount(mount: Mount, world: MountWorld, at: Position | undefined)
     case 'tmpfs':
       return tmpfsMount(mount);
     case 'image':
-      return imageMount(mount, world);
+      return imageMount(mount, world, at);
     default:
       throw new ComposeError(
         'unsupported',
@@ -209,11 +209,15 @@ function tmpfsEntry(entry: string): TmpfsMount {
   return { type: 'tmpfs', target, readOnly: asked.includes('ro'), options: [...new Set(options)] };
 }
 
-function imageMount(mount: Mount, world: MountWorld): ImageMount {
+function imageMount(mount: Mount, world: MountWorld, at: Position | undefined): ImageMount {
   const name = mount.source ?? '';
   const image = world.image(name);
   if (image === undefined || image.layers.length === 0) {
-    throw new ComposeError('image-not-found', `cannot mount image ${name} on ${mount.target}`);
+    throw new ComposeError(
+      'image-not-found',
+      `cannot mount image ${name} on ${mount.target}`,
+      optionalAt(at),
+    );
   }
   const subpath = mount.image?.subpath;
   const { id, layers: lower } = image;

@@ -76,6 +76,8 @@ function networkSharing(service: Service, joins: Joins): Sharing {
   return 'joined';
 }
 
+const SHARED: ReadonlySet<string> = new Set(['pid', 'ipc']);
+
 function sharing(
   attribute: string,
   mode: string,
@@ -84,8 +86,11 @@ function sharing(
 ): Sharing {
   if (own.includes(mode)) return 'own';
   if (mode === 'host') return 'host';
-  if (!isJoin(mode) || attribute === 'uts' || attribute === 'cgroup') {
-    throw new ComposeError('invalid-value', `unknown ${attribute} mode ${JSON.stringify(mode)}`);
+  if (!isJoin(mode) || !SHARED.has(attribute)) {
+    throw new ComposeError('invalid-value', `unknown ${attribute} mode ${JSON.stringify(mode)}`, {
+      hint: `known are ${[...own, 'host'].filter(Boolean).join(', ')}${SHARED.has(attribute) ? ', service:NAME and container:NAME' : ''}`,
+      path: attribute,
+    });
   }
   if (donor === undefined) throw new InternalError(`${attribute} ${mode} was not resolved`);
   return 'joined';
@@ -101,7 +106,10 @@ function userSharing(service: Service, machine: Pick<Machine, 'uid'>): Sharing {
   if (mode === '' && extensionOf(service).userNamespace !== undefined) return 'own';
   if (mode !== '' && mode !== 'host') {
     const hint = 'known are host, private, keep-id and auto';
-    throw new ComposeError('invalid-value', `unknown userns_mode ${JSON.stringify(mode)}`, { hint });
+    throw new ComposeError('invalid-value', `unknown userns_mode ${JSON.stringify(mode)}`, {
+      hint,
+      path: 'userns_mode',
+    });
   }
   return machine.uid === 0 ? 'host' : 'own';
 }

@@ -42,6 +42,7 @@ export function commandOf(service: Service, image: ImageDefaults): readonly stri
     'no command: neither the service nor its image names a program',
     {
       hint: 'add `command:` to the service',
+      path: 'image',
     },
   );
 }
@@ -107,6 +108,7 @@ function rlimit(name: string, value: Ulimit): OciRlimit {
   if (!RLIMITS.includes(name.toLowerCase())) {
     throw new ComposeError('invalid-value', `unknown ulimit ${name}`, {
       hint: `known are ${RLIMITS.join(', ')}`,
+      path: `ulimits.${name}`,
     });
   }
   const type = `RLIMIT_${name.toUpperCase()}`;
@@ -116,6 +118,7 @@ function rlimit(name: string, value: Ulimit): OciRlimit {
     throw new ComposeError(
       'invalid-value',
       `ulimits.${name}: the soft limit ${soft} is above the hard limit ${hard}`,
+      { path: `ulimits.${name}` },
     );
   }
   return { type, soft, hard };

@@ -122,6 +122,8 @@ export interface ContainerRecord {
   readonly etc: { readonly hosts: string; readonly resolvConf: string; readonly hostname: string };
   /** Others may join its IPC namespace, and its /dev/shm with it. */
   readonly sharesIpc: boolean;
+  /** How many bytes it may write into its root file system. */
+  readonly storageLimit?: number;
 }
 
 const ID = /^[0-9a-f]{64}$/;
@@ -157,6 +159,7 @@ export function decodeContainerRecord(value: unknown): ContainerRecord {
     cgroups: asArray(o.cgroups, 'cgroups', asString),
     etc: etc(o.etc),
     sharesIpc: asBoolean(o.sharesIpc, 'sharesIpc'),
+    ...optional(o, 'storageLimit', asNumber),
   };
 }
 

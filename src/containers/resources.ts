@@ -5,7 +5,6 @@ import { extensionOf } from './extension.ts';
 import type { Machine } from './machine.ts';
 import type { OciDeviceRule, OciResources, OciThrottle } from './oci.ts';
 import { byteCount, durationMs } from './units.ts';
-import type { Warning } from './warning.ts';
 
 const DEFAULT_PERIOD_US = 100_000;
 
@@ -28,25 +27,6 @@ export function resourcesOf(
     ...(blockIO && { blockIO }),
     ...(hugetlb.length > 0 ? { hugepageLimits: hugetlb } : {}),
   };
-}
-
-/** Attributes that no Linux kernel honours: each with its reason. */
-export function unsupportedResources(service: Service): Warning[] {
-  const windows = 'only exists on Windows';
-  const cluster = 'only a cluster has generic resources';
-  const attributes: readonly [keyof Service, string][] = [
-    ['cpu_count', windows],
-    ['cpu_percent', windows],
-    ['credential_spec', windows],
-    ['isolation', windows],
-    ['use_api_socket', 'there is no engine whose socket could be given to the container'],
-  ];
-  const simple = attributes.flatMap(([attribute, reason]) =>
-    service[attribute] ? [{ attribute, reason }] : [],
-  );
-  const generic = service.deploy?.resources?.reservations?.generic_resources ?? [];
-  const attribute = 'deploy.resources.reservations.generic_resources';
-  return generic.length === 0 ? simple : [...simple, { attribute, reason: cluster }];
 }
 
 function memoryOf(service: Service): OciResources['memory'] {
@@ -74,12 +54,14 @@ function swapOf(service: Service, limit: number | undefined): number | undefined
     throw new ComposeError(
       'conflicting-keys',
       'memswap_limit needs mem_limit: it counts memory and swap together',
+      { path: 'memswap_limit' },
     );
   }
   if (asked < limit) {
     throw new ComposeError(
       'invalid-value',
       'memswap_limit counts memory and swap together: it cannot be below mem_limit',
+      { path: 'memswap_limit' },
     );
   }
   return asked;
@@ -108,7 +90,9 @@ function bandwidth(service: Service, available: number) {
   const quota = microseconds(service.cpu_quota);
   if (cpus > 0) {
     if (cpus > available) {
-      throw new ComposeError('invalid-value', `${cpus} cpus are wanted, this machine has ${available}`);
+      throw new ComposeError('invalid-value', `${cpus} cpus are wanted, this machine has ${available}`, {
+        path: 'cpus',
+      });
     }
     const periodUs = period ?? DEFAULT_PERIOD_US;
     return { quota: Math.round(cpus * periodUs), period: periodUs };
@@ -149,13 +133,17 @@ const SUFFIX: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20
 
 function rateOf(rate: number | string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(String(rate).trim());
-  if (match === null) throw new ComposeError('invalid-value', `${JSON.stringify(rate)} is no rate`);
+  if (match === null) {
+    throw new ComposeError('invalid-value', `${JSON.stringify(rate)} is no rate`, { path: 'blkio_config' });
+  }
   return Math.round(Number(match[1]) * (SUFFIX[(match[2] ?? '').toLowerCase()] ?? 1));
 }
 
 function numbersOf(path: string, machine: Pick<Machine, 'device'>): { major: number; minor: number } {
   const node = machine.device(path);
   if (node === undefined)
-    throw new ComposeError('invalid-value', `blkio_config: ${path} is no device of this machine`);
+    throw new ComposeError('invalid-value', `blkio_config: ${path} is no device of this machine`, {
+      path: 'blkio_config',
+    });
   return { major: node.major, minor: node.minor };
 }

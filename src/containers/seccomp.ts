@@ -49,7 +49,10 @@ export function profileFromJson(text: string, path: string, scope: SeccompScope)
     return resolveProfile(asObject(JSON.parse(text), 'profile'), scope);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ComposeError('invalid-value', `${path} is no seccomp profile: ${reason}`, { cause });
+    throw new ComposeError('invalid-value', `${path} is no seccomp profile: ${reason}`, {
+      cause,
+      path: 'security_opt',
+    });
   }
 }
 

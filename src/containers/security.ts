@@ -71,12 +71,15 @@ export function securityOf(service: Service, machine: Pick<Machine, 'apparmor' |
 
 const OPTIONS = ['no-new-privileges', 'seccomp', 'apparmor', 'label', 'systempaths'];
 
-function parseOption(text: string): { readonly name: string; readonly value: string } {
+function parseOption(text: string, index: number): { readonly name: string; readonly value: string } {
   const match = /^([a-z-]+)(?:[=:](.*))?$/s.exec(text.trim());
   const name = match?.[1] ?? '';
   if (!OPTIONS.includes(name)) {
     const hint = `known are ${OPTIONS.join(', ')}`;
-    throw new ComposeError('invalid-value', `unknown security_opt ${JSON.stringify(text)}`, { hint });
+    throw new ComposeError('invalid-value', `unknown security_opt ${JSON.stringify(text)}`, {
+      hint,
+      path: `security_opt[${index}]`,
+    });
   }
   return { name, value: match?.[2] ?? '' };
 }
@@ -97,6 +100,22 @@ function selinuxLabel(values: readonly string[]): string | undefined {
     part('type', 'container_t'),
     part('level', 's0'),
   ].join(':');
+}
+
+/** The level of a service's SELinux label. */
+export function selinuxLevel(service: Service): string {
+  const label = selinuxLabel(
+    (service.security_opt ?? [])
+      .map(parseOption)
+      .flatMap(({ name, value }) => (name === 'label' ? [value] : [])),
+  );
+  return label?.split(':').slice(3).join(':') ?? 's0';
+}
+
+/** The label of file systems that are made for a process with this one. */
+export function fileLabel(processLabel: string): string {
+  const [user = 'system_u', , , ...level] = processLabel.split(':');
+  return [user, 'object_r', 'container_file_t', ...level].join(':');
 }
 
 function labelWarnings(
@@ -157,5 +176,7 @@ function checkSysctl(name: string, { ownNetwork, ownIpc }: SysctlScope): void {
     : ofIpc
       ? 'the container does not have an IPC namespace of its own'
       : 'it belongs to the whole machine, not to a container';
-  throw new ComposeError('invalid-value', `sysctl ${name} cannot be set: ${reason}`);
+  throw new ComposeError('invalid-value', `sysctl ${name} cannot be set: ${reason}`, {
+    path: `sysctls.${name}`,
+  });
 }

@@ -3,6 +3,7 @@ import type { Dict, Service } from '../compose/project.ts';
 import { type CapabilityWish, wantedCapabilities } from './capabilities.ts';
 import { devicesOf } from './devices.ts';
 import { extensionOf } from './extension.ts';
+import { ignoredAttributes } from './ignored.ts';
 import type { Machine } from './machine.ts';
 import { type BindMount, defaultMounts, type ResolvedMount, toOciMount } from './mounts.ts';
 import {
@@ -13,10 +14,20 @@ import {
   shiftsIds,
   toOciNamespaces,
 } from './namespaces.ts';
-import type { OciIdMapping, OciLinux, OciMount, OciProcess, OciSeccomp, OciSpec } from './oci.ts';
+import type {
+  OciDevice,
+  OciHooks,
+  OciIdMapping,
+  OciLinux,
+  OciMount,
+  OciProcess,
+  OciSeccomp,
+  OciSpec,
+} from './oci.ts';
 import { commandOf, environmentOf, type ImageDefaults, numericUser, rlimitsOf, userOf } from './program.ts';
-import { resourcesOf, unsupportedResources } from './resources.ts';
+import { resourcesOf } from './resources.ts';
 import {
+  fileLabel,
   MASKED_PATHS,
   READ_ONLY_PATHS,
   type Security,
@@ -45,6 +56,17 @@ export interface SpecInput {
   /** The rules for a set of capabilities; undefined: unconfined. */
   readonly seccomp: (capabilities: readonly string[]) => OciSeccomp | undefined;
   readonly machine: Machine;
+  /** Of vendors' devices. */
+  readonly hooks?: OciHooks;
+  /** Owners and modes of nodes, where they differ from the machine's. */
+  readonly nodes?: readonly NodeOwner[];
+}
+
+export interface NodeOwner {
+  readonly path: string;
+  readonly fileMode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 export interface SpecResult {
@@ -70,27 +92,38 @@ export function buildSpec(input: SpecInput): SpecResult {
     process: processOf(input, security, capabilities.given),
     mounts: mountsOf(input, namespaces),
     annotations: { ...input.labels, ...service.annotations },
+    ...(Object.keys(input.hooks ?? {}).length > 0 ? { hooks: input.hooks } : {}),
     linux: {
       namespaces: namespaceList(input, namespaces),
       ...mappings(namespaces),
-      devices: devices.nodes,
+      devices: devices.nodes.map((node) => owned(node, input.nodes ?? [])),
       cgroupsPath: cgroupPath(service, input.id),
       resources: resourcesOf(service, devices.rules, machine),
       rootfsPropagation: 'slave',
       ...(rules ? { seccomp: rules } : {}),
       ...sysctls(service, namespaces),
       ...paths(security, machine),
-      ...(security.selinux ? { mountLabel: security.selinux } : {}),
+      ...(security.selinux ? { mountLabel: fileLabel(security.selinux) } : {}),
       ...timeOffsets(service),
     },
   };
   const warnings = [
     ...security.warnings,
     ...capabilities.warnings,
-    ...unsupportedResources(service),
-    ...mountWarnings(input),
+    ...ignoredAttributes(service, namespaces),
   ];
   return { spec, warnings };
+}
+
+function owned(node: OciDevice, owners: readonly NodeOwner[]): OciDevice {
+  const { path: _, ...owner } = owners.find(({ path }) => path === node.path) ?? { path: '' };
+  const { fileMode, uid, gid } = owner;
+  return {
+    ...node,
+    ...(fileMode === undefined ? {} : { fileMode }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid }),
+  };
 }
 
 function names(service: Service, hostname: string) {
@@ -246,16 +279,4 @@ function sysctls(service: Service, namespaces: Namespaces): Partial<OciLinux> {
 function paths({ openSystemPaths }: Security, machine: Machine): Partial<OciLinux> {
   if (openSystemPaths) return {};
   return { maskedPaths: [...MASKED_PATHS, ...throttlePaths(machine)], readonlyPaths: READ_ONLY_PATHS };
-}
-
-function mountWarnings({ service, machine }: SpecInput): Warning[] {
-  const reason = machine.selinux
-    ? 'files are not given another SELinux label: do that with chcon(1)'
-    : 'SELinux is not enabled on this machine';
-  const relabelled = (service.volumes ?? []).flatMap(({ bind }, index) =>
-    bind?.selinux === undefined ? [] : [{ attribute: `volumes[${index}].bind.selinux`, reason }],
-  );
-  const size = service.storage_opt?.size;
-  const quota = 'what a container writes has no limit of its own, that would need a project quota';
-  return [...relabelled, ...(size === undefined ? [] : [{ attribute: 'storage_opt.size', reason: quota }])];
 }

@@ -44,6 +44,7 @@ function testOf(
     default:
       throw new ComposeError('invalid-value', `healthcheck.test begins with ${JSON.stringify(kind)}`, {
         hint: 'it begins with CMD, CMD-SHELL or NONE',
+        path: 'healthcheck.test',
       });
   }
 }
@@ -72,6 +73,7 @@ export function restartOf(service: Service): RestartRecord {
     default:
       throw new ComposeError('invalid-value', `unknown restart policy ${JSON.stringify(service.restart)}`, {
         hint: 'known are no, always, unless-stopped and on-failure[:COUNT]',
+        path: 'restart',
       });
   }
 }
@@ -88,7 +90,10 @@ const CONDITIONS: Readonly<Record<string, RestartRecord['policy']>> = {
 function deployRestart(asked: NonNullable<NonNullable<Service['deploy']>['restart_policy']>): RestartRecord {
   const policy = CONDITIONS[asked.condition || 'any'];
   if (policy === undefined) {
-    throw new ComposeError('invalid-value', `unknown restart condition ${JSON.stringify(asked.condition)}`);
+    throw new ComposeError('invalid-value', `unknown restart condition ${JSON.stringify(asked.condition)}`, {
+      hint: 'known are none, on-failure and any',
+      path: 'deploy.restart_policy.condition',
+    });
   }
   return {
     policy,

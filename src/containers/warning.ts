@@ -10,6 +10,7 @@ export interface Warning {
 
 /** One limit that a file can write in several ways. */
 const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
+  command: ['entrypoint', 'command', 'image'],
   cpus: ['deploy.resources.limits.cpus', 'cpus', 'cpu_quota', 'cpu_period'],
   mem_limit: ['deploy.resources.limits.memory', 'mem_limit'],
   mem_reservation: ['deploy.resources.reservations.memory', 'mem_reservation'],

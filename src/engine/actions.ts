@@ -1,7 +1,8 @@
 // Where rooms meet: each action is one call.
 import { unreachable } from '../errors.ts';
-import type { Action } from '../plan/plan.ts';
+import type { Action, ActionOf } from '../plan/plan.ts';
 import { makeContainer } from './create.ts';
+import { placed } from './place.ts';
 import { runProvider } from './provider.ts';
 import { discardContainer } from './remove.ts';
 import {
@@ -22,10 +23,9 @@ import { waitFor } from './wait.ts';
 export async function perform(session: Session, action: Action, signal: AbortSignal): Promise<void> {
   switch (action.kind) {
     case 'create-container':
-      await makeContainer(session, action);
-      return;
+      return inFile(session, action, () => makeContainer(session, action));
     case 'start-container':
-      return startContainer(session, action, signal);
+      return inFile(session, action, () => startContainer(session, action, signal));
     case 'wait-container':
       return waitFor(session.ctx, session.world.container(action.container), action.condition, signal);
     case 'stop-container':
@@ -55,5 +55,17 @@ export async function perform(session: Session, action: Action, signal: AbortSig
       return runProvider(session, action, signal);
     default:
       return unreachable(action);
+  }
+}
+
+async function inFile(
+  { project }: Session,
+  { container }: ActionOf<'create-container' | 'start-container'>,
+  run: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    throw placed(error, project, container.service);
   }
 }

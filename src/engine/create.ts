@@ -128,6 +128,7 @@ async function imageOf({ ctx, world }: Session, name: string, platform?: string)
   if (image !== undefined) return image;
   throw new ComposeError('image-not-found', `image ${name} is not here`, {
     hint: 'load it with "tscompose image load"',
+    path: 'image',
   });
 }
 
@@ -188,7 +189,7 @@ function withEndpointSysctls(
 ): Service {
   const { service, serviceName } = wish;
   const all = endpoints.map(({ key, driverOpts = {}, interface: interfaceName = '' }) => {
-    const { sysctls, ineffective } = endpointOptions(driverOpts, interfaceName);
+    const { sysctls, ineffective } = endpointOptions(driverOpts, interfaceName, key);
     session.warn(
       serviceName,
       ineffective.map(({ attribute, reason }) => ({ attribute: `networks.${key}.${attribute}`, reason })),
@@ -222,16 +223,16 @@ function joinsOf(session: Session, service: Service): Joins {
     const mode = service[attribute] ?? '';
     const target = /^(service|container):(.+)$/.exec(mode);
     if (target === null) return [];
-    return [[slot, lender(session, target[1] === 'service', target[2] ?? '').id]];
+    return [[slot, lender(session, target[1] === 'service', target[2] ?? '', attribute).id]];
   });
   return Object.fromEntries(found);
 }
 
-function lender(session: Session, isService: boolean, target: string): ContainerRecord {
+function lender(session: Session, isService: boolean, target: string, path: string): ContainerRecord {
   const record = isService ? session.world.replicasOf(target)[0] : session.world.named(target);
   if (record !== undefined) return record;
   const what = isService ? `service ${target} has no container` : `there is no container ${target}`;
-  throw new ComposeError('container-not-found', `${what} to share with`);
+  throw new ComposeError('container-not-found', `${what} to share with`, { path });
 }
 
 async function mountsOf(session: Session, image: Image, wish: Assembly): Promise<readonly ResolvedMount[]> {
@@ -308,7 +309,7 @@ function inheritedMounts(session: Session, service: Service): readonly ResolvedM
   return (service.volumes_from ?? []).flatMap((entry) => {
     const isContainer = entry.startsWith('container:');
     const [target = '', access] = (isContainer ? entry.slice('container:'.length) : entry).split(':');
-    const { mounts } = lender(session, !isContainer, target);
+    const { mounts } = lender(session, !isContainer, target, 'volumes_from');
     return mounts.flatMap((mount): ResolvedMount[] => {
       const { target: path, source, name } = mount;
       const readOnly = mount.readOnly || access === 'ro';

@@ -1,11 +1,12 @@
 // Networks, volumes and images of a project: made and removed as their definitions say.
 import { resolve } from 'node:path';
 import type { Dict, NetworkConfig, Project } from '../compose/project.ts';
+import { placeOf } from '../containers/warning.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import { firewallWarning } from '../networks/firewall.ts';
 import { releaseAll } from '../networks/leases.ts';
 import { ensureNetwork } from '../networks/network.ts';
-import { ineffectiveOptions } from '../networks/options.ts';
+import { ineffectiveAddressing, ineffectiveOptions } from '../networks/options.ts';
 import type { NetworkRecord } from '../networks/record.ts';
 import type { NetworkWanted } from '../networks/wanted.ts';
 import { networkHash, volumeHash } from '../plan/hash.ts';
@@ -33,7 +34,8 @@ export async function makeNetwork(
     warnOfNetwork(session, key, network, config);
   } catch (cause) {
     if (!(cause instanceof ComposeError) || cause.at !== undefined) throw cause;
-    const at = project.positionOf(`networks.${key}.driver`) ?? project.positionOf(`networks.${key}`);
+    const own = cause.path === undefined ? undefined : project.positionOf(`networks.${key}.${cause.path}`);
+    const at = own ?? project.positionOf(`networks.${key}.driver`) ?? project.positionOf(`networks.${key}`);
     throw new ComposeError(cause.code, cause.message, {
       cause,
       ...(cause.hint === undefined ? {} : { hint: cause.hint }),
@@ -87,8 +89,12 @@ function withFullPath(workingDir: string, options: Dict<string>): Dict<string> {
 
 function warnOfNetwork(session: Session, key: string, network: NetworkRecord, config: NetworkConfig): void {
   const { positionOf } = session.project;
-  for (const { attribute, reason } of ineffectiveOptions(network.driver, config.driver_opts ?? {})) {
-    const at = positionOf(`networks.${key}.${attribute}`) ?? positionOf(`networks.${key}`);
+  const ineffective = [
+    ...ineffectiveOptions(network.driver, config.driver_opts ?? {}),
+    ...ineffectiveAddressing(network.driver, config.ipam),
+  ];
+  for (const { attribute, reason } of ineffective) {
+    const { at } = placeOf({ attribute }, `networks.${key}`, positionOf);
     const message = `network ${key}: ${attribute}: ${reason}`;
     session.emit({ type: 'warning', message, ...(at === undefined ? {} : { at }) });
   }

@@ -5,10 +5,11 @@ import { shortId } from '../containers/create.ts';
 import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
 import { ComposeError } from '../errors.ts';
 import { resolveImage } from '../images/image.ts';
+import type { PortMapping } from '../networks/cni.ts';
 import type { Endpoint } from '../networks/endpoint.ts';
 import type { NameEntry, NameLine } from '../networks/hosts.ts';
 import { type Lease, sharedKey } from '../networks/ipam.ts';
-import { joinNetworks } from '../networks/join.ts';
+import { type Joined, joinNetworks } from '../networks/join.ts';
 import { type BoundPort, closePorts, portRules, portTarget } from '../networks/ports.ts';
 import { leaveBatch } from '../networks/vip.ts';
 import type { ActionOf } from '../plan/plan.ts';
@@ -60,7 +61,11 @@ export async function launch(
     const shim = launchContainer(ctx, record, { relays });
     try {
       await shim.until('creating', signal);
-      const joined = hasOwnNetwork(record) ? await joinNetworks(ctx, shim.netnsPath, endpoints) : [];
+      const ports = mappingsOf(bound);
+      const joined = hasOwnNetwork(record)
+        ? await joinNetworks(ctx, shim.netnsPath, { endpoints, ports })
+        : [];
+      warnOfServers(session, record, joined);
       await tellNames(session, record, joined);
       const batches = [...openPorts(session, record, bound, joined), ...leaving(session, record, joined)];
       if (batches.length > 0) await shim.netfilter(batches);
@@ -79,6 +84,20 @@ export async function launch(
     }
   } finally {
     closePorts(ctx, bound);
+  }
+}
+
+function mappingsOf(bound: readonly BoundPort[]): readonly PortMapping[] {
+  return bound.map(({ hostPort, containerPort, protocol, hostIp }) => {
+    return { hostPort, containerPort, protocol, ...(hostIp === '' ? {} : { hostIP: hostIp }) };
+  });
+}
+
+function warnOfServers(session: Session, record: ContainerRecord, joined: readonly Joined[]): void {
+  for (const [index, { nameServers = [] }] of joined.entries()) {
+    if (nameServers.length === 0) continue;
+    const reason = `the name servers of its plugins (${nameServers.join(', ')}) are not asked: name them in \`dns\``;
+    session.warn(record.service, [{ attribute: `networks.${record.networks[index]?.key}`, reason }]);
   }
 }
 
@@ -119,7 +138,7 @@ async function endpointOf(
     ...(ipv6 === undefined ? {} : { ipv6 }),
     ...(mac === undefined ? {} : { mac }),
   };
-  const lease = await session.lease(endpoint.name, { container: id, wanted });
+  const lease = await session.lease(endpoint.name, { container: id, wanted, key: endpoint.key });
   const shared = endpoint.shared ? await session.share(network, `${project}/${service}`) : undefined;
   return {
     network,

@@ -9,7 +9,7 @@ import { isShared, macFor, parseMac } from './ipam.ts';
 import { dump, findLink, isMissingKind, route } from './links.ts';
 import type { Message } from './netlink.ts';
 import { ensureTunnel, tunnelName } from './overlay.ts';
-import { flagOption, hasBridge, mtuOf, type NetworkRecord, OPTION } from './record.ts';
+import { flagOption, gatewayMode, hasBridge, mtuOf, type NetworkRecord, OPTION } from './record.ts';
 import { addAddress, dumpAddresses, parseAddresses } from './routes.ts';
 import {
   changeLink,
@@ -80,7 +80,15 @@ function missingAddresses(ctx: Context, network: NetworkRecord, existing: LinkIn
   );
 }
 
-function gatewayAddresses({ subnets }: NetworkRecord) {
+// An isolated network has no way to this machine either.
+function hasHostAddress(network: NetworkRecord, gateway: string): boolean {
+  const family = gateway.includes(':') ? 6 : 4;
+  if (family === 4 && flagOption(network, OPTION.inhibit, false)) return false;
+  return gatewayMode(network, family) !== 'isolated';
+}
+
+function gatewayAddresses(network: NetworkRecord) {
+  const subnets = network.subnets.filter(({ gateway }) => hasHostAddress(network, gateway));
   return subnets.map(({ gateway, subnet }) => ({
     address: requireAddress(gateway, 'the gateway'),
     prefix: requireSubnet(subnet, 'the subnet').prefix,

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { asArray, asObject, asString, type JsonObject } from '../state/decode.ts';
+import { asArray, asNumber, asObject, asString, type JsonObject, optional } from '../state/decode.ts';
 import { networksDir } from '../state/layout.ts';
 import { readRecord, writeRecord } from '../state/record.ts';
 import type { Lease } from './ipam.ts';
@@ -89,9 +89,18 @@ function findPlugin(name: string, options: Options, type: string): string {
   });
 }
 
+/** A published port, in the words of the capability `portMappings`. */
+export interface PortMapping {
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: string;
+  readonly hostIP?: string;
+}
+
 /** What is remembered of a container's attachment, to undo it. */
 interface Attachment {
   readonly interfaceName: string;
+  readonly ports: readonly PortMapping[];
   readonly result?: JsonObject | undefined;
 }
 
@@ -100,9 +109,22 @@ function attachmentFile({ layout }: Context, { id }: NetworkRecord, container: s
 }
 
 function decodeAttachment(value: unknown): Attachment {
-  const { interfaceName, result } = asObject(value, 'attachment');
-  const name = asString(interfaceName, 'interfaceName');
-  return { interfaceName: name, result: result === undefined ? undefined : asObject(result, 'result') };
+  const { interfaceName, result, ports = [] } = asObject(value, 'attachment');
+  return {
+    interfaceName: asString(interfaceName, 'interfaceName'),
+    ports: asArray(ports, 'ports', decodePort),
+    result: result === undefined ? undefined : asObject(result, 'result'),
+  };
+}
+
+function decodePort(value: unknown, what: string): PortMapping {
+  const o = asObject(value, what);
+  return {
+    hostPort: asNumber(o.hostPort, `${what}.hostPort`),
+    containerPort: asNumber(o.containerPort, `${what}.containerPort`),
+    protocol: asString(o.protocol, `${what}.protocol`),
+    ...optional(o, 'hostIP', asString),
+  };
 }
 
 export interface PluginEndpoint {
@@ -110,23 +132,38 @@ export interface PluginEndpoint {
   readonly lease: Lease;
   readonly containerId: string;
   readonly interfaceName: string;
+  /** For plugins that publish ports. */
+  readonly ports: readonly PortMapping[];
+}
+
+export interface PluginAnswer {
+  readonly lease: Lease;
+  /** Name servers that the plugins know. */
+  readonly nameServers: readonly string[];
 }
 
 /** Has the plugins put an interface into the namespace at `netns`; returns the addresses that they gave it. */
-export async function addByPlugins(ctx: Context, netns: string, endpoint: PluginEndpoint): Promise<Lease> {
-  const { network, containerId, interfaceName, lease } = endpoint;
+export async function addByPlugins(
+  ctx: Context,
+  netns: string,
+  endpoint: PluginEndpoint,
+): Promise<PluginAnswer> {
+  const { network, containerId, interfaceName, lease, ports } = endpoint;
   // An earlier run that was not undone holds its address.
   await removeByPlugins(ctx, network, containerId);
   const file = attachmentFile(ctx, network, containerId);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeRecord(file, { interfaceName });
+  writeRecord(file, { interfaceName, ports });
   const list = readList(network.name, network.options);
-  const call = { network, list, containerId, netns, interfaceName, lease };
+  const call = { network, list, containerId, netns, interfaceName, lease, ports };
   try {
     let result: JsonObject | undefined;
     for (const plugin of list.plugins) result = await callPlugin({ ...call, command: 'ADD', plugin, result });
-    writeRecord(file, { interfaceName, result });
-    return { mac: lease.mac, ...addressesIn(result ?? {}) };
+    writeRecord(file, { interfaceName, ports, result });
+    return {
+      lease: { mac: lease.mac, ...addressesIn(result ?? {}) },
+      nameServers: nameServersIn(result ?? {}),
+    };
   } catch (error) {
     await removeByPlugins(ctx, network, containerId, netns).catch(() => undefined);
     throw error;
@@ -143,9 +180,9 @@ export async function removeByPlugins(
   const file = attachmentFile(ctx, network, containerId);
   const attachment = readRecord(file, decodeAttachment);
   if (attachment === undefined) return;
-  const { interfaceName, result } = attachment;
+  const { interfaceName, result, ports } = attachment;
   const list = readList(network.name, network.options);
-  const call = { network, list, containerId, netns, interfaceName, result, command: 'DEL' } as const;
+  const call = { network, list, containerId, netns, interfaceName, result, ports, command: 'DEL' } as const;
   const failures: unknown[] = [];
   for (const plugin of [...list.plugins].reverse())
     await callPlugin({ ...call, plugin }).catch((error: unknown) => failures.push(error));
@@ -168,6 +205,7 @@ interface PluginCall {
   readonly netns: string;
   readonly interfaceName: string;
   readonly result: JsonObject | undefined;
+  readonly ports: readonly PortMapping[];
   /** What is wanted. */
   readonly lease?: Lease;
 }
@@ -191,9 +229,9 @@ async function callPlugin(call: PluginCall): Promise<JsonObject | undefined> {
 }
 
 /** The plugin's part of the list, with what it has in common and what those before it did. */
-function configurationOf({ list, plugin, result, lease }: PluginCall): JsonObject {
+function configurationOf({ list, plugin, result, lease, ports }: PluginCall): JsonObject {
   const { name, cniVersion } = list;
-  const runtime = runtimeConfiguration(plugin, lease);
+  const runtime = runtimeConfiguration(plugin, { lease, ports });
   return {
     ...plugin,
     name,
@@ -205,13 +243,14 @@ function configurationOf({ list, plugin, result, lease }: PluginCall): JsonObjec
 
 function runtimeConfiguration(
   { capabilities }: JsonObject,
-  lease: Lease | undefined,
+  { lease, ports }: { readonly lease: Lease | undefined; readonly ports: readonly PortMapping[] },
 ): JsonObject | undefined {
-  if (capabilities === undefined || lease === undefined) return undefined;
+  if (capabilities === undefined) return undefined;
   const wanted = asObject(capabilities, 'capabilities');
-  const ips = [lease.ipv4, lease.ipv6].filter((address) => address !== undefined);
+  const ips = [lease?.ipv4, lease?.ipv6].filter((address) => address !== undefined);
   return {
-    ...(wanted.mac === true ? { mac: lease.mac } : {}),
+    ...(wanted.portMappings === true && ports.length > 0 ? { portMappings: ports } : {}),
+    ...(wanted.mac === true && lease !== undefined ? { mac: lease.mac } : {}),
     ...(wanted.ips === true && ips.length > 0 ? { ips } : {}),
   };
 }
@@ -272,4 +311,10 @@ function addressesIn(result: JsonObject): Pick<Lease, 'ipv4' | 'ipv6'> {
   const ipv4 = texts.find((text) => !text.includes(':'));
   const ipv6 = texts.find((text) => text.includes(':'));
   return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
+}
+
+function nameServersIn({ dns }: JsonObject): readonly string[] {
+  return dns === undefined
+    ? []
+    : asArray(asObject(dns, 'dns').nameservers ?? [], 'dns.nameservers', asString);
 }

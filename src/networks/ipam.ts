@@ -45,6 +45,8 @@ export interface AddressRequest {
   readonly leases: Leases;
   readonly container: string;
   readonly wanted: AddressesWanted;
+  /** The network's key in the compose file, for the place of an address that cannot be had. */
+  readonly key?: string;
   /** How a container is called in an error. */
   readonly nameOf: (container: string) => string;
 }
@@ -94,6 +96,7 @@ function staticAddress(request: AddressRequest, subnets: readonly ParsedSubnet[]
       `address ${text} is in no subnet of network "${request.network}"`,
       {
         hint: 'give the network an ipam subnet that contains it',
+        ...placeOf(request, address),
       },
     );
   }
@@ -102,7 +105,12 @@ function staticAddress(request: AddressRequest, subnets: readonly ParsedSubnet[]
   throw new ComposeError(
     'address-in-use',
     `address ${text} on network "${request.network}" is in use by ${holder}`,
+    placeOf(request, address),
   );
+}
+
+function placeOf({ key }: AddressRequest, { family }: Address): { readonly path?: string } {
+  return key === undefined ? {} : { path: `networks.${key}.${FIELD[family]}_address` };
 }
 
 function holderOf(

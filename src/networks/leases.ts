@@ -28,6 +28,8 @@ export async function lease(
 export interface LeaseRequest {
   readonly container: string;
   readonly wanted?: AddressesWanted;
+  /** The network's key in the compose file. */
+  readonly key?: string;
 }
 
 /** Addresses for many containers at once, in order: static ones are set aside first. */
@@ -40,7 +42,7 @@ export function leaseAll(
     const record = requireNetwork(ctx, network);
     const leases: Record<string, Lease> = { ...record.leases };
     const nameOf = (id: string): string => containerName(ctx, id);
-    for (const { container, wanted = {} } of [...requests].sort(staticFirst)) {
+    for (const { container, wanted = {}, key } of [...requests].sort(staticFirst)) {
       leases[container] = chooseLease({
         network: record.name,
         subnets: record.subnets,
@@ -48,6 +50,7 @@ export function leaseAll(
         container,
         wanted,
         nameOf,
+        ...(key === undefined ? {} : { key }),
       });
     }
     writeNetwork(ctx, { ...record, leases });

@@ -16,7 +16,7 @@ import {
   replaceInFirewall,
 } from './firewall.ts';
 import { containerName } from './leases.ts';
-import { listNetworks, type NetworkRecord, OPTION } from './record.ts';
+import { gatewayMode, listNetworks, type NetworkRecord, OPTION } from './record.ts';
 import { findPortHolder, type PortHolder } from './sockets.ts';
 import {
   type Forwarding,
@@ -159,28 +159,38 @@ export interface PortTarget {
   readonly ipv6?: string;
   /** Of every network that the container is on. */
   readonly bridges?: readonly string[];
+  /** Families in which it is reached as it is. */
+  readonly routed?: readonly (4 | 6)[];
 }
 
 /** Where the published ports of a container lead: to its first network that is not internal. */
 export function portTarget(endpoints: readonly Pick<Endpoint, 'network' | 'lease'>[]): PortTarget {
   const chosen = endpoints.find(({ network }) => !network.internal) ?? endpoints[0];
   const { ipv4, ipv6 } = chosen?.lease ?? {};
+  const routed = ([4, 6] as const).filter(
+    (family) => chosen !== undefined && gatewayMode(chosen.network, family) === 'routed',
+  );
   return {
     ...(ipv4 === undefined ? {} : { ipv4 }),
     ...(ipv6 === undefined ? {} : { ipv6 }),
+    ...(routed.length === 0 ? {} : { routed }),
     bridges: endpoints
       .filter(({ network }) => network.driver === 'bridge')
       .map(({ network }) => network.bridge),
   };
 }
 
-export function forwardings({ ports, target: { ipv4, ipv6, bridges = [] } }: Published): Forwarding[] {
+export function forwardings({
+  ports,
+  target: { ipv4, ipv6, bridges = [], routed = [] },
+}: Published): Forwarding[] {
   return ports.map(({ protocol, hostIp, hostPort, containerPort }) => ({
     protocol,
     hostIp,
     hostPort,
     containerPort,
     bridges,
+    ...(routed.length === 0 ? {} : { routed }),
     ...(ipv4 === undefined ? {} : { ipv4 }),
     ...(ipv6 === undefined ? {} : { ipv6 }),
   }));

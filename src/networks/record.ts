@@ -46,9 +46,22 @@ export const OPTION = {
   enableIcc: 'com.docker.network.bridge.enable_icc',
   masquerade: 'com.docker.network.bridge.enable_ip_masquerade',
   hostBinding: 'com.docker.network.bridge.host_binding_ipv4',
+  gatewayMode4: 'com.docker.network.bridge.gateway_mode_ipv4',
+  gatewayMode6: 'com.docker.network.bridge.gateway_mode_ipv6',
+  inhibit: 'com.docker.network.bridge.inhibit_ipv4',
   mtu: 'com.docker.network.driver.mtu',
   interfacePrefix: 'com.docker.network.container_iface_prefix',
 } as const;
+
+/** How containers reach the world and are reached: translated, translated and open, routed as they are, or not at all. */
+export const GATEWAY_MODES = ['nat', 'nat-unprotected', 'routed', 'isolated'] as const;
+export type GatewayMode = (typeof GATEWAY_MODES)[number];
+
+/** The mode of a family of addresses; `nat` unless the options say otherwise. */
+export function gatewayMode({ options }: Pick<NetworkRecord, 'options'>, family: 4 | 6): GatewayMode {
+  const asked = options[family === 4 ? OPTION.gatewayMode4 : OPTION.gatewayMode6];
+  return GATEWAY_MODES.find((mode) => mode === asked) ?? 'nat';
+}
 
 /** A switch among the driver options; `fallback` when it is not given. */
 export function flagOption(

@@ -33,7 +33,14 @@ import {
   type SetOptions,
   transaction,
 } from './nftables.ts';
-import { flagOption, hasBridge, type NetworkRecord, OPTION } from './record.ts';
+import {
+  flagOption,
+  type GatewayMode,
+  gatewayMode,
+  hasBridge,
+  type NetworkRecord,
+  OPTION,
+} from './record.ts';
 
 const SYSTEM_STATE = '/var/lib/tscompose';
 
@@ -53,6 +60,8 @@ export interface Forwarding {
   readonly ipv6?: string;
   /** The bridges that the container is on: from there the shim relays, because answers would not come back through us. */
   readonly bridges?: readonly string[];
+  /** Families in which the container is reached by its own address too. */
+  readonly routed?: readonly (4 | 6)[];
 }
 
 export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
@@ -60,7 +69,12 @@ export const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
 const SET = {
   bridges: 'bridges',
   internal: 'internal',
-  masquerade: 'masquerade',
+  masquerade4: 'masquerade',
+  masquerade6: 'masquerade6',
+  open4: 'open4',
+  open6: 'open6',
+  direct4: 'direct4',
+  direct6: 'direct6',
   same: 'same',
   relayed: 'relayed',
   dnat4: 'dnat4',
@@ -74,7 +88,12 @@ const LOOPBACK6 = addressBytes({ family: 6, value: 1n });
 const SETS: readonly SetOptions[] = [
   { name: SET.bridges, id: 1, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
   { name: SET.internal, id: 2, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
-  { name: SET.masquerade, id: 3, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  { name: SET.masquerade4, id: 3, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  { name: SET.masquerade6, id: 8, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  { name: SET.open4, id: 9, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  { name: SET.open6, id: 10, keyType: DATATYPE.interface, keyLength: INTERFACE_LENGTH },
+  directPorts(SET.direct4, 11, { type: DATATYPE.ipv4, length: 4 }),
+  directPorts(SET.direct6, 12, { type: DATATYPE.ipv6, length: 16 }),
   {
     name: SET.same,
     id: 4,
@@ -90,6 +109,12 @@ const SETS: readonly SetOptions[] = [
   portMap(SET.dnat4, 5, { type: DATATYPE.ipv4, length: 4 }),
   portMap(SET.dnat6, 6, { type: DATATYPE.ipv6, length: 16 }),
 ];
+
+/** (address, protocol, port) of containers that are reached as they are. */
+function directPorts(name: string, id: number, address: { type: number; length: number }): SetOptions {
+  const keyType = concatenated(address.type, DATATYPE.protocol, DATATYPE.port);
+  return { name, id, keyType, keyLength: address.length + 8 };
+}
 
 /** (address, protocol, port) of the host → (address, port) of a container; a zero address stands for every one. */
 function portMap(name: string, id: number, address: { type: number; length: number }): SetOptions {
@@ -125,10 +150,35 @@ function forwardRules(): Uint8Array[][] {
     [meta('iifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
     [meta('oifname', 0), lookup(SET.internal, { from: 0 }), verdict('drop')],
     [...isTranslated(), verdict('accept')],
+    ...(['ipv4', 'ipv6'] as const).flatMap(directRules),
     // From other networks and from other machines only published ports can be reached.
     [meta('oifname', 0), lookup(SET.bridges, { from: 0 }), verdict('drop')],
   ];
 }
+
+/** To networks without translation: everything, or what is published. */
+function directRules(family: 'ipv4' | 'ipv6'): Uint8Array[][] {
+  const is4 = family === 'ipv4';
+  const destination = payload(is4 ? TO_IPV4 : TO_IPV6, 0);
+  return [
+    [
+      ...isFamily(family),
+      meta('oifname', 0),
+      lookup(is4 ? SET.open4 : SET.open6, { from: 0 }),
+      verdict('accept'),
+    ],
+    [
+      ...isFamily(family),
+      destination,
+      ...protocolAndPort(is4 ? 1 : 4),
+      lookup(is4 ? SET.direct4 : SET.direct6, { from: 0 }),
+      verdict('accept'),
+    ],
+  ];
+}
+
+const TO_IPV4 = { base: 'network', offset: 16, length: 4 } as const;
+const TO_IPV6 = { base: 'network', offset: 24, length: 16 } as const;
 
 const CT_STATUS_DNAT = 0x20;
 
@@ -198,15 +248,14 @@ function translate(family: 'ipv4' | 'ipv6', loadAddress: Uint8Array): Uint8Array
 }
 
 function postroutingRules(): Uint8Array[][] {
-  return [
-    [
-      meta('iifname', 0),
-      lookup(SET.masquerade, { from: 0 }),
-      meta('oifname', 0),
-      lookup(SET.bridges, { from: 0, not: true }),
-      masquerade(),
-    ],
-  ];
+  return (['ipv4', 'ipv6'] as const).map((family) => [
+    ...isFamily(family),
+    meta('iifname', 0),
+    lookup(family === 'ipv4' ? SET.masquerade4 : SET.masquerade6, { from: 0 }),
+    meta('oifname', 0),
+    lookup(SET.bridges, { from: 0, not: true }),
+    masquerade(),
+  ]);
 }
 
 export interface SetElements {
@@ -219,12 +268,20 @@ export function networkElements(network: NetworkRecord): SetElements[] {
   if (!hasBridge(network)) return [];
   const name = interfaceKey(network.bridge);
   const element = [{ key: name }];
-  const masquerades = !network.internal && flagOption(network, OPTION.masquerade, true);
+  const leads = !network.internal && flagOption(network, OPTION.masquerade, true);
+  const has = (family: 4 | 6, modes: readonly GatewayMode[]) => modes.includes(gatewayMode(network, family));
+  const translated = ['nat', 'nat-unprotected'] as const;
+  const entries: readonly (readonly [set: string, isIn: boolean])[] = [
+    [SET.internal, network.internal],
+    [SET.masquerade4, leads && has(4, translated)],
+    [SET.masquerade6, leads && has(6, translated)],
+    [SET.open4, has(4, ['nat-unprotected'])],
+    [SET.open6, has(6, ['nat-unprotected'])],
+  ];
   return [
     { set: SET.bridges, elements: element },
     { set: SET.same, elements: [{ key: concat([name, name]) }] },
-    ...(network.internal ? [{ set: SET.internal, elements: element }] : []),
-    ...(masquerades ? [{ set: SET.masquerade, elements: element }] : []),
+    ...entries.filter(([, isIn]) => isIn).map(([set]) => ({ set, elements: element })),
   ];
 }
 
@@ -241,6 +298,8 @@ export function portElements(ports: readonly Forwarding[]): SetElements[] {
     { set: SET.dnat4, elements: ports.flatMap((port) => portElement(port, port.ipv4, '0.0.0.0')) },
     { set: SET.dnat6, elements: ports.flatMap((port) => portElement(port, port.ipv6, '::')) },
     { set: SET.relayed, elements: ports.flatMap(relayedElements) },
+    { set: SET.direct4, elements: ports.flatMap((port) => directElement(port, 4)) },
+    { set: SET.direct6, elements: ports.flatMap((port) => directElement(port, 6)) },
   ].filter(({ elements }) => elements.length > 0);
 }
 
@@ -254,6 +313,16 @@ function portElement(port: Forwarding, container: string | undefined, everywhere
     portWord(port.hostPort),
   ]);
   return [{ key, data: concat([addressBytes(target), portWord(port.containerPort)]) }];
+}
+
+function directElement(
+  { routed = [], ipv4, ipv6, protocol, containerPort }: Forwarding,
+  family: 4 | 6,
+): Element[] {
+  const address = parseAddress((family === 4 ? ipv4 : ipv6) ?? '');
+  if (!routed.includes(family) || !address) return [];
+  const key = [addressBytes(address), Uint8Array.of(PROTOCOL[protocol], 0, 0, 0), portWord(containerPort)];
+  return [{ key: concat(key) }];
 }
 
 function relayedElements(port: Forwarding): Element[] {

@@ -55,7 +55,7 @@ export function planNetwork(
   const driver = requireDriver(wanted);
   const options =
     driver === 'cni' ? settleOptions(wanted.name, wanted.options ?? {}) : (wanted.options ?? {});
-  refuseOptions(wanted.name, driver, options);
+  refuseOptions({ name: wanted.name, driver, options, internal: wanted.internal ?? false });
   return {
     version: 1,
     id,

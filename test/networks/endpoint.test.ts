@@ -113,7 +113,7 @@ describe('firewall elements', () => {
   const sets = (record: NetworkRecord): string[] => networkElements(record).map(({ set }) => set);
 
   it('of a network say how it is isolated', () => {
-    expect(sets(network('a'))).toEqual(['bridges', 'same', 'masquerade']);
+    expect(sets(network('a'))).toEqual(['bridges', 'same', 'masquerade', 'masquerade6']);
     expect(sets(network('a', { internal: true }))).toEqual(['bridges', 'same', 'internal']);
     expect(sets(network('a', { options: { [OPTION.masquerade]: 'false' } }))).toEqual(['bridges', 'same']);
     expect(sets(network('a', { driver: 'macvlan' }))).toEqual([]);

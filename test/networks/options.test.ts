@@ -1,8 +1,14 @@
 // Driver options, the share of a machine in an overlay, and the rules behind a shared address.
 import { describe, expect, it } from 'vitest';
 import type { Address } from '../../src/networks/address.ts';
-import { endpointOptions, ineffectiveOptions, refuseOptions } from '../../src/networks/options.ts';
+import {
+  endpointOptions,
+  ineffectiveAddressing,
+  ineffectiveOptions,
+  refuseOptions,
+} from '../../src/networks/options.ts';
 import { shareSubnets, tunnelOf } from '../../src/networks/overlay.ts';
+import { OPTION } from '../../src/networks/record.ts';
 import { vipMessages } from '../../src/networks/vip.ts';
 
 describe('endpoint options', () => {
@@ -37,11 +43,37 @@ describe('driver options', () => {
     expect(ineffectiveOptions('overlay', {}).map(({ attribute }) => attribute)).toEqual(['driver']);
   });
 
+  it('ipam options, and addresses that plugins give, are told', () => {
+    const told = (driver: 'bridge' | 'cni', ipam: Parameters<typeof ineffectiveAddressing>[1]) =>
+      ineffectiveAddressing(driver, ipam).map(({ attribute }) => attribute);
+    expect(told('bridge', { options: { a: 'b' }, config: [{ subnet: '10.0.0.0/24' }] })).toEqual([
+      'ipam.options.a',
+    ]);
+    expect(told('cni', { config: [{ subnet: '10.0.0.0/24' }] })).toEqual(['ipam.config']);
+    expect(told('bridge', { driver: 'none', config: [{ subnet: '10.0.0.0/24' }] })).toEqual(['ipam.config']);
+  });
+
+  it('that are no way to the world are refused', () => {
+    const mode = (value: string, internal = false) => ({
+      name: 'n',
+      driver: 'bridge' as const,
+      options: { [OPTION.gatewayMode4]: value },
+      internal,
+    });
+    expect(() => refuseOptions(mode('sideways'))).toThrow(expect.objectContaining({ code: 'invalid-value' }));
+    expect(() => refuseOptions(mode('isolated'))).toThrow(
+      expect.objectContaining({ code: 'conflicting-keys' }),
+    );
+    for (const one of [mode('isolated', true), mode('routed'), mode('nat-unprotected'), mode('nat')])
+      expect(() => refuseOptions(one)).not.toThrow();
+  });
+
   it('that promise secrecy are not dropped', () => {
-    expect(() => refuseOptions('n', 'overlay', { encrypted: '' })).toThrow(
+    const wanted = { name: 'n', driver: 'overlay', internal: false } as const;
+    expect(() => refuseOptions({ ...wanted, options: { encrypted: '' } })).toThrow(
       expect.objectContaining({ code: 'unsupported' }),
     );
-    expect(() => refuseOptions('n', 'overlay', { encrypted: 'false' })).not.toThrow();
+    expect(() => refuseOptions({ ...wanted, options: { encrypted: 'false' } })).not.toThrow();
   });
 });
 

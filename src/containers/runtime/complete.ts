@@ -32,17 +32,19 @@ export function completeSpec(spec: OciSpec, options: CompleteOptions): Completed
   const process = completeProcess(spec.process, options.machine);
   const seccomp = spec.linux.seccomp && completeSeccomp(spec.linux.seccomp, options.machine);
   const cgroupsPath = cgroupPath(spec.linux.cgroupsPath, options);
-  const { resources = {} } = spec.linux;
+  const { mountLabel, ...linux } = spec.linux;
+  const { resources = {} } = linux;
   return {
     spec: {
       ...spec,
       process: process.process,
       linux: {
-        ...spec.linux,
+        ...linux,
         devices: devicesOf(spec.linux),
         cgroupsPath,
         resources: { ...resources, devices: rulesOf(resources.devices ?? []) },
         ...(seccomp ? { seccomp: seccomp.rules } : {}),
+        ...(mountLabel && options.machine.selinux ? { mountLabel } : {}),
       },
     },
     warnings: [...process.warnings, ...(seccomp?.warnings ?? [])],

@@ -101,16 +101,13 @@ describe.skipIf(isImpossible)(titled('volumes.bind'), () => {
   });
 
   test.skipIf(existsSync('/sys/fs/selinux/enforce'))(
-    'selinux: without SELinux one warning with its place',
+    'selinux: nothing to do where the kernel has no labels',
     async () => {
       const { lines, warnings } = await inside(
         'volumes: [{type: bind, source: ., target: /d, bind: {selinux: z}}]',
         'echo ran',
       );
-      expect(lines).toEqual(['ran']);
-      expect(warnings).toEqual([
-        expect.stringMatching(/volumes\[0\]\.bind\.selinux.*SELinux.*compose\.yaml:\d+/),
-      ]);
+      expect([lines, warnings]).toEqual([['ran'], []]);
     },
   );
 });
