@@ -8,13 +8,14 @@ import { getSystemErrorMap } from 'node:util';
 import { ComposeError, InternalError } from '../src/errors.ts';
 
 /** The version of the ABI (tscore.h) that this file binds. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** The functions of tscore.h as koffi reads them, by the name without prefix. */
 export const PROTOTYPES = {
   abi_version: 'int tsc_abi_version(void)',
   spawn:
-    'int tsc_spawn(const char *path, const char **argv, const char **envp, const int32_t *fds, int32_t fd_count, int32_t *ret_pid, void *reterr)',
+    'int tsc_spawn(const char *path, int32_t file, const char **argv, const char **envp, const int32_t *fds, int32_t fd_count, int32_t *ret_pid, void *reterr)',
+  read_only_file: 'int tsc_read_only_file(const char *path, int32_t *ret_fd, void *reterr)',
   exec: 'int tsc_exec(const char *path, const char **argv, const char **envp, void *reterr)',
   socket_pair: 'int tsc_socket_pair(int32_t *ret_fds, void *reterr)',
   signal: 'int tsc_signal(int32_t pid, uint64_t start_ticks, int32_t signal, void *reterr)',
@@ -96,8 +97,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Core {
   /** Path of the static tscompose-shim. */
   readonly shimPath: string;
-  /** Starts a program that is nobody's child, in directory /; -1 in `fds` is /dev/null. Returns its pid. */
-  spawn(path: string, argv: readonly string[], env: Environment, fds: readonly number[]): number;
+  /** Starts a program that is nobody's child, in directory /; -1 in `fds` is /dev/null. Resolves with its pid. */
+  spawn(path: string, argv: readonly string[], env: Environment, fds: readonly number[]): Promise<number>;
   /** Replaces this process; returns only by throwing. */
   exec(path: string, argv: readonly string[], env: Environment): never;
   socketPair(): [number, number];
@@ -113,6 +114,8 @@ export interface Core {
   lockIsHeld(path: string): boolean;
   /** Sends netlink messages inside the network namespace at the path `netns` and returns the answers but for acks. */
   netlink(protocol: number, netns: string | undefined, request: Uint8Array): Uint8Array;
+  /** The same in a thread: the kernel makes and moves interfaces under one lock for all. */
+  netlinkAsync(protocol: number, netns: string | undefined, request: Uint8Array): Promise<Uint8Array>;
   /** Holds a host port; `''` is every address of both families, port 0 any free one. */
   listen(protocol: number, address: string, port: number): { fd: number; port: number };
   syncFilesystem(path: string): void;
@@ -202,14 +205,17 @@ export function openCore(): Core {
 interface Native {
   (name: CoreFunction): NativeFunction;
   readonly turns: Turns;
+  /** What to execute for a path: for the shim a descriptor of it that is protected already, so that it need not do that. */
+  protectedFile(path: string): number;
 }
 
 function processFunctions(native: Native) {
   return {
-    spawn(path, argv, env, fds) {
+    async spawn(path, argv, env, fds) {
       const pid = new Int32Array(1);
       const targets = Int32Array.from(fds);
-      call(native, 'spawn', path, [...argv, null], listEnvironment(env), targets, targets.length, pid);
+      const words = [[...argv, null], listEnvironment(env), targets, targets.length] as const;
+      await callAsync(native, 'spawn', path, native.protectedFile(path), ...words, pid);
       return only(pid);
     },
     exec(path, argv, env) {
@@ -256,8 +262,16 @@ function lockFunctions(native: Native) {
 
 function networkFunctions(native: Native) {
   return {
-    netlink: (protocol, netns, request) =>
-      exchange(native('netlink'), { protocol, netns: netns ?? null, request }, REPLY_SIZE),
+    netlink(protocol, netns, request) {
+      const call = new Exchange({ protocol, netns: netns ?? null, request });
+      while (!call.isOver) call.take(native('netlink')(...call.arguments));
+      return call.answer;
+    },
+    async netlinkAsync(protocol, netns, request) {
+      const call = new Exchange({ protocol, netns: netns ?? null, request });
+      while (!call.isOver) call.take(await inThread(native, 'netlink', call.arguments));
+      return call.answer;
+    },
     listen(protocol, address, port) {
       const fd = new Int32Array(1);
       const bound = new Int32Array(1);
@@ -331,23 +345,24 @@ class Turns {
 }
 
 async function callAsync(native: Native, name: CoreFunction, ...args: unknown[]): Promise<void> {
+  const error = new Uint8Array(ERROR_SIZE);
+  const result = await inThread(native, name, [...args, error]);
+  if (result < 0) throw systemError(decodeError(error));
+}
+
+/** The result of the function, which runs in a thread. */
+async function inThread(native: Native, name: CoreFunction, args: readonly unknown[]): Promise<number> {
   await native.turns.take();
   try {
-    await finished(native, name, ...args);
+    return await new Promise<number>((resolve, reject) => {
+      native(name).async(...args, (failure: unknown, result: number) => {
+        if (failure) reject(failure);
+        else resolve(result);
+      });
+    });
   } finally {
     native.turns.pass();
   }
-}
-
-function finished(native: Native, name: CoreFunction, ...args: unknown[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const error = new Uint8Array(ERROR_SIZE);
-    native(name).async(...args, error, (failure: unknown, result: number) => {
-      if (failure) reject(failure);
-      else if (result < 0) reject(systemError(decodeError(error)));
-      else resolve();
-    });
-  });
 }
 
 function callForFd(native: Native, name: CoreFunction, ...args: unknown[]): number {
@@ -356,29 +371,51 @@ function callForFd(native: Native, name: CoreFunction, ...args: unknown[]): numb
   return only(fd);
 }
 
-interface Exchange {
+interface Request {
   readonly protocol: number;
   readonly netns: string | null;
   readonly request: Uint8Array;
 }
 
-function exchange(
-  netlink: NativeFunction,
-  { protocol, netns, request }: Exchange,
-  capacity: number,
-): Uint8Array {
-  const error = new Uint8Array(ERROR_SIZE);
-  const reply = new Uint8Array(capacity);
-  const length = new BigUint64Array(1);
-  const sequence = new Uint32Array(1);
-  const result = netlink(protocol, netns, request, request.length, reply, capacity, length, sequence, error);
-  const needed = Number(length[0] ?? 0n);
-  if (result === -constants.errno.EMSGSIZE && needed > capacity) {
-    return exchange(netlink, { protocol, netns, request }, needed * 2);
+/** One exchange over netlink: made again with more room when the answers did not fit. */
+class Exchange {
+  readonly #request: Request;
+  readonly #error = new Uint8Array(ERROR_SIZE);
+  readonly #length = new BigUint64Array(1);
+  readonly #sequence = new Uint32Array(1);
+  #reply = new Uint8Array(REPLY_SIZE);
+  isOver = false;
+
+  constructor(request: Request) {
+    this.#request = request;
   }
-  if (result < 0)
-    throw systemError({ ...decodeError(error), ...(sequence[0] ? { sequence: sequence[0] } : {}) });
-  return reply.subarray(0, needed);
+
+  get arguments(): readonly unknown[] {
+    const { protocol, netns, request } = this.#request;
+    const out = [this.#reply, this.#reply.length, this.#length, this.#sequence, this.#error];
+    return [protocol, netns, request, request.length, ...out];
+  }
+
+  get answer(): Uint8Array {
+    return this.#reply.subarray(0, this.#needed);
+  }
+
+  /** Takes the result of a call with these arguments; ComposeError `system` when the kernel refused. */
+  take(result: number): void {
+    const isShort = result === -constants.errno.EMSGSIZE && this.#needed > this.#reply.length;
+    if (isShort) this.#reply = new Uint8Array(this.#needed * 2);
+    else if (result < 0) throw this.#refusal();
+    else this.isOver = true;
+  }
+
+  get #needed(): number {
+    return Number(this.#length[0] ?? 0n);
+  }
+
+  #refusal(): ComposeError {
+    const sequence = this.#sequence[0];
+    return systemError({ ...decodeError(this.#error), ...(sequence ? { sequence } : {}) });
+  }
 }
 
 /** Resolves with the errno that the waiting thread reports; an abort closes the socket, which ends the wait there. */
@@ -412,7 +449,25 @@ function lazyLibrary(): Native {
     bound.set(name, native);
     return native;
   };
-  return Object.assign(find, { turns: new Turns() });
+  let shim: number | undefined;
+  const protectedFile = (path: string): number => {
+    if (path !== corePath('tscompose-shim')) return NO_FILE;
+    shim ??= readOnlyFile(native, path);
+    return shim;
+  };
+  const native = Object.assign(find, { turns: new Turns(), protectedFile });
+  return native;
+}
+
+const NO_FILE = -1;
+
+// Without the right to mount, or on an old kernel, the shim protects itself by other means.
+function readOnlyFile(native: Native, path: string): number {
+  try {
+    return callForFd(native, 'read_only_file', path);
+  } catch {
+    return NO_FILE;
+  }
 }
 
 function loadLibrary(): NativeLibrary {

@@ -13,7 +13,7 @@
 #define TSC_API __attribute__((visibility("default")))
 
 /* Raised with every change of a prototype; the binding refuses another library than its own. */
-#define TSC_ABI_VERSION 1
+#define TSC_ABI_VERSION 2
 
 struct tsc_error {
     int32_t code;   /* errno */
@@ -25,10 +25,12 @@ TSC_API int tsc_abi_version(void);
 
 /* --- processes --- */
 
-/* Starts `path` detached from the caller (an orphan, session of its own, in directory /): `fds[n]` becomes descriptor
- * n there, -1 is /dev/null; all others are closed. Returns its pid. */
-TSC_API int tsc_spawn(const char *path, const char *const argv[], const char *const envp[],
+/* Starts `path`, or what the descriptor `file` is open on unless it is -1, detached from the caller (an orphan, session of
+ * its own, in directory /): `fds[n]` becomes descriptor n there, -1 is /dev/null; all others are closed. Returns its pid. */
+TSC_API int tsc_spawn(const char *path, int32_t file, const char *const argv[], const char *const envp[],
                       const int32_t *fds, int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr);
+/* A descriptor of a file on a read-only mount of its own: a program started from it cannot be opened for writing. */
+TSC_API int tsc_read_only_file(const char *path, int32_t *ret_fd, struct tsc_error *reterr);
 /* Replaces the calling process; signal dispositions and mask are put back to the default, standard descriptors to blocking. */
 TSC_API int tsc_exec(const char *path, const char *const argv[], const char *const envp[],
                      struct tsc_error *reterr);

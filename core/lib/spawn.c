@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "error.h"
 #include "fd.h"
 #include "syscalls.h"
@@ -22,6 +23,7 @@
 
 struct spawn_request {
     const char *path;
+    int file; /* executed instead of the path unless it is -1 */
     char *const *argv;
     char *const *envp;
     const int32_t *fds;
@@ -60,7 +62,7 @@ ON_SHARED_STACK static int arrange_fds(const struct spawn_request *request) {
         if (dup2(above[n], n) < 0)
             return -1;
     }
-    return tsc_sys_close_range((unsigned)request->fd_count, UINT_MAX, 0);
+    return tsc_sys_close_range((unsigned)request->fd_count, UINT_MAX, TSC_CLOSE_RANGE_CLOEXEC);
 }
 
 ON_SHARED_STACK static int run_program(void *argument) {
@@ -77,7 +79,10 @@ ON_SHARED_STACK static int run_program(void *argument) {
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         return give_up(request, "unblock signals");
-    execve(request->path, request->argv, request->envp);
+    if (request->file >= 0)
+        tsc_sys_execveat(request->file, "", request->argv, request->envp, AT_EMPTY_PATH);
+    else
+        execve(request->path, request->argv, request->envp);
     return give_up(request, "execute");
 }
 
@@ -121,9 +126,21 @@ static int spawn_on(char *stacks, struct spawn_request *request, struct tsc_erro
     return 0;
 }
 
-int tsc_spawn(const char *path, const char *const argv[], const char *const envp[], const int32_t *fds,
-              int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr) {
+int tsc_read_only_file(const char *path, int32_t *ret_fd, struct tsc_error *reterr) {
+    const struct tsc_mount_attr attributes = {.attr_set = TSC_MOUNT_ATTR_RDONLY};
+    tsc_auto_fd int tree = tsc_sys_open_tree(AT_FDCWD, path, TSC_OPEN_TREE_CLONE | TSC_OPEN_TREE_CLOEXEC);
+    if (tree < 0)
+        return tsc_fail(reterr, -errno, "clone the mount of", path);
+    if (tsc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attributes) < 0)
+        return tsc_fail(reterr, -errno, "protect", path);
+    *ret_fd = tsc_take_fd(&tree);
+    return 0;
+}
+
+int tsc_spawn(const char *path, int32_t file, const char *const argv[], const char *const envp[],
+              const int32_t *fds, int32_t fd_count, int32_t *ret_pid, struct tsc_error *reterr) {
     struct spawn_request request = {.path = path,
+                                    .file = file,
                                     .argv = (char *const *)argv,
                                     .envp = (char *const *)envp,
                                     .fds = fds,

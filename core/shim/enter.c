@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -250,10 +249,10 @@ static pid_t clone_helper(struct tsc_entry *entry) {
         tsc_auto_fd int fd = is_unified(directory) ? tsc_fd_open(directory, O_PATH | O_DIRECTORY, 0) : -1;
         if (fd < 0)
             continue;
-        struct clone_args arguments = {
-            .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)fd};
+        struct tsc_clone_args arguments = {
+            .flags = TSC_CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)fd};
         entry->joined_cgroup = step;
-        pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+        pid_t pid = (pid_t)syscall(TSC_NR_clone3, &arguments, sizeof(arguments));
         if (pid >= 0)
             return pid;
         entry->joined_cgroup = NULL;

@@ -50,12 +50,16 @@ export interface Launch {
 }
 
 /** Starts the shim of a container. The descriptors in `options` stay the caller's to close. */
-export function launchContainer(ctx: Context, record: ContainerRecord, options: LaunchOptions = {}): Launch {
+export async function launchContainer(
+  ctx: Context,
+  record: ContainerRecord,
+  options: LaunchOptions = {},
+): Promise<Launch> {
   prepareRunDir(ctx, record);
   const joined = joinFds(ctx, record);
   const [ours, theirs] = ctx.core.socketPair();
   try {
-    const shim = spawnShim(ctx, record, {
+    const shim = await spawnShim(ctx, record, {
       ...options,
       namespaceFds: { ...joined, ...options.namespaceFds },
       theirs,
@@ -123,7 +127,7 @@ interface Spawn extends LaunchOptions {
 
 const DEV_NULL = -1;
 
-function spawnShim(ctx: Context, record: ContainerRecord, options: Spawn): number {
+function spawnShim(ctx: Context, record: ContainerRecord, options: Spawn): Promise<number> {
   const files = containerFiles(ctx.layout, record.id);
   const fds = [DEV_NULL, DEV_NULL, DEV_NULL, options.theirs];
   const argv = [

@@ -35,7 +35,7 @@ export async function carryOut(session: Session, plan: Plan, applying: ApplyOpti
     throw error;
   }
   const outcomes = await executePlan(session, plan, applying);
-  persist(session, plan);
+  await persist(session, plan);
   return resultOf(plan, outcomes, running(session));
 }
 
@@ -122,11 +122,11 @@ function running({ ctx, project }: Session): readonly string[] {
 }
 
 // What was defined has to outlive a power cut; nobody has to wait for that.
-function persist({ ctx }: Session, { actions }: Plan): void {
+async function persist({ ctx }: Session, { actions }: Plan): Promise<void> {
   const lasting = actions.some(({ kind }) => kind === 'create-container' || kind === 'create-volume');
   if (!lasting) return;
   try {
-    ctx.core.spawn('/bin/sync', ['sync', '-f', ctx.layout.stateDir], {}, [-1, -1, -1]);
+    await ctx.core.spawn('/bin/sync', ['sync', '-f', ctx.layout.stateDir], {}, [-1, -1, -1]);
   } catch {
     // A machine without sync(1) writes it out a little later.
   }

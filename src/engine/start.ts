@@ -58,7 +58,7 @@ export async function launch(
     const relays = bound.map(({ protocol, fd, containerPort }) => {
       return { protocol, fd, address: target.ipv4 ?? target.ipv6 ?? '127.0.0.1', port: containerPort };
     });
-    const shim = launchContainer(ctx, record, { relays });
+    const shim = await launchContainer(ctx, record, { relays });
     try {
       await shim.until('creating', signal);
       const ports = mappingsOf(bound);

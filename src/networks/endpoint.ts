@@ -8,7 +8,7 @@ import { type Address, bitsOf, type Family, parseAddress, requireAddress, subnet
 import { allowsPeers, gatewayFor, hasIpv6 } from './bridge.ts';
 import { childKind, explainChild } from './child.ts';
 import { type Lease, parseMac } from './ipam.ts';
-import { removeLink, route } from './links.ts';
+import { removeLink, routeAsync } from './links.ts';
 import type { Message } from './netlink.ts';
 import { hasBridge, mtuOf, type NetworkRecord, OPTION } from './record.ts';
 import { addAddress, addRoute } from './routes.ts';
@@ -113,13 +113,17 @@ interface Made {
  * Puts the interfaces of a container into the network namespace at `netns` and brings them and loopback up.
  * Nothing is left there or here when it fails.
  */
-export function attach(ctx: Context, netns: string, endpoints: readonly Endpoint[]): Interface[] {
+export async function attach(
+  ctx: Context,
+  netns: string,
+  endpoints: readonly Endpoint[],
+): Promise<Interface[]> {
   const plans = planInterfaces(endpoints);
   const namespaceFd = ctx.core.openFd(netns);
   try {
-    const made = makeLinks(ctx, plans, namespaceFd);
+    const made = await makeLinks(ctx, plans, namespaceFd);
     try {
-      configure(ctx, netns, plans);
+      await configure(ctx, netns, plans);
     } catch (error) {
       for (const { interfaceName } of plans) undo(ctx, interfaceName, netns);
       for (const { hostName } of made) undo(ctx, hostName);
@@ -144,28 +148,28 @@ export function detach(ctx: Context, netns: string, interfaceName: string): void
   removeLink(ctx, interfaceName, netns);
 }
 
-function makeLinks(ctx: Context, plans: readonly Interface[], namespaceFd: number): Made[] {
-  const masters = mastersOf(ctx, plans);
+async function makeLinks(ctx: Context, plans: readonly Interface[], namespaceFd: number): Promise<Made[]> {
+  const masters = await mastersOf(ctx, plans);
   const links = plans.map((plan) => linkFor(plan, masters.get(plan.network.bridge), namespaceFd));
-  const create = (): unknown =>
-    route(
+  const create = (): Promise<unknown> =>
+    routeAsync(
       ctx,
       links.flatMap((link) => [link.create, ...link.follow]),
     );
   try {
-    create();
+    await create();
   } catch (error) {
     for (const { hostName } of links) undo(ctx, hostName);
     // A connection that was never answered can keep the namespace of an earlier run, and our name in it, for minutes.
-    if (errnoOf(error) === 'EEXIST') retry(ctx, links, create);
+    if (errnoOf(error) === 'EEXIST') await retry(ctx, links, create);
     else throw explain(error, links);
   }
   return links;
 }
 
-function retry(ctx: Context, links: readonly Made[], create: () => unknown): void {
+async function retry(ctx: Context, links: readonly Made[], create: () => Promise<unknown>): Promise<void> {
   try {
-    create();
+    await create();
   } catch (error) {
     for (const { hostName } of links) undo(ctx, hostName);
     throw explain(error, links);
@@ -184,10 +188,11 @@ function explain(error: unknown, links: readonly Made[]): unknown {
   return special ? explainChild(error, special) : error;
 }
 
-function mastersOf(ctx: Context, plans: readonly Interface[]): Map<string, LinkInfo> {
+async function mastersOf(ctx: Context, plans: readonly Interface[]): Promise<Map<string, LinkInfo>> {
   const names = [...new Set(plans.map(({ network }) => network.bridge))];
   try {
-    return new Map(parseLinks(route(ctx, names.map(getLink))).map((link) => [link.name, link]));
+    const found = parseLinks(await routeAsync(ctx, names.map(getLink)));
+    return new Map(found.map((link) => [link.name, link]));
   } catch (error) {
     if (errnoOf(error) !== 'ENODEV') throw error;
     throw new ComposeError(
@@ -236,16 +241,16 @@ function portMessages(hostName: string, network: NetworkRecord): Message[] {
 const LOOPBACK_INDEX = 1;
 
 /** Inside the namespace: addresses, up, routes. */
-function configure(ctx: Context, netns: string, plans: readonly Interface[]): void {
+async function configure(ctx: Context, netns: string, plans: readonly Interface[]): Promise<void> {
   const lookUp = plans.map(({ interfaceName }) => getLink(interfaceName));
-  const answers = route(ctx, [changeLink(LOOPBACK_INDEX, { up: true }), ...lookUp], netns);
+  const answers = await routeAsync(ctx, [changeLink(LOOPBACK_INDEX, { up: true }), ...lookUp], netns);
   const indices = new Map(parseLinks(answers).map(({ name, index }) => [name, index]));
   const indexOf = ({ interfaceName }: Interface): number => indices.get(interfaceName) ?? 0;
   const requests = [
     ...plans.flatMap((plan) => interfaceMessages(plan, indexOf(plan))),
     ...plans.flatMap((plan) => plan.gateways.map((gateway) => defaultRoute(plan, gateway, indexOf(plan)))),
   ];
-  route(ctx, requests, netns);
+  await routeAsync(ctx, requests, netns);
 }
 
 function interfaceMessages({ network, lease, linkLocalIps = [] }: Interface, index: number): Message[] {

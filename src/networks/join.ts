@@ -22,7 +22,7 @@ export async function joinNetworks(
   { endpoints, ports }: Joining,
 ): Promise<readonly Joined[]> {
   const plans = planInterfaces(endpoints);
-  attach(
+  await attach(
     ctx,
     netns,
     plans.filter(({ network }) => network.driver !== 'cni'),

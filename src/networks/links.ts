@@ -12,6 +12,16 @@ export function route(ctx: Context, requests: readonly Message[], netns?: string
   return parseMessages(ctx.core.netlink(NETLINK_ROUTE, netns, batch(requests)));
 }
 
+/** The same in a thread, for requests that the kernel takes its time with. */
+export async function routeAsync(
+  ctx: Context,
+  requests: readonly Message[],
+  netns?: string,
+): Promise<Message[]> {
+  if (requests.length === 0) return [];
+  return parseMessages(await ctx.core.netlinkAsync(NETLINK_ROUTE, netns, batch(requests)));
+}
+
 /** Dumps again when the kernel says that something changed in the middle. */
 export function dump(ctx: Context, request: Message, netns?: string): Message[] {
   for (let attempt = 1; ; attempt++) {

@@ -446,7 +446,7 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
       command: ['/bin/sh', '-c', 'echo x >> /count; wc -l < /count'],
     });
     await launch.until('stopped');
-    const again = launchContainer(room.ctx, record);
+    const again = await launchContainer(room.ctx, record);
     await again.until('created');
     await again.start();
     await again.until('stopped');
@@ -456,7 +456,7 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
 
   test('leaves nothing when the launch is given up before start', async () => {
     const { record } = room.create({ command: ['/bin/true'] });
-    const launch = launchContainer(room.ctx, record);
+    const launch = await launchContainer(room.ctx, record);
     await launch.until('created');
     launch.close();
     while (room.ctx.core.lockIsHeld(join(room.ctx.layout.runDir, 'containers', record.id, 'lock')))

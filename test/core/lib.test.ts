@@ -51,6 +51,16 @@ function failure(run: () => unknown): SystemError {
   throw new Error('it did not fail');
 }
 
+async function refusal(result: Promise<unknown>): Promise<SystemError> {
+  const rethrow = await result.then(
+    () => () => undefined,
+    (error: unknown) => () => {
+      throw error;
+    },
+  );
+  return failure(rethrow);
+}
+
 function readAll(fd: number): string {
   const bytes = Buffer.alloc(65536);
   let text = '';
@@ -62,9 +72,9 @@ function readAll(fd: number): string {
 }
 
 /** Runs a program through spawn and returns what it wrote to descriptor 1. */
-function outputOf(argv: string[], env: Record<string, string> = {}): string {
+async function outputOf(argv: string[], env: Record<string, string> = {}): Promise<string> {
   const [ours, theirs] = core.socketPair();
-  core.spawn(argv[0] ?? '', argv, env, [-1, theirs, theirs]);
+  await core.spawn(argv[0] ?? '', argv, env, [-1, theirs, theirs]);
   core.close(theirs);
   return readAll(ours);
 }
@@ -93,9 +103,9 @@ describe('the binding', () => {
 });
 
 describe('spawn', () => {
-  it('starts an orphan with a session of its own, in the root directory', () => {
+  it('starts an orphan with a session of its own, in the root directory', async () => {
     const [ours, theirs] = core.socketPair();
-    const pid = core.spawn('/bin/sh', ['sh', '-c', 'read line; pwd'], {}, [theirs, theirs]);
+    const pid = await core.spawn('/bin/sh', ['sh', '-c', 'read line; pwd'], {}, [theirs, theirs]);
     core.close(theirs);
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /, '')
@@ -106,39 +116,46 @@ describe('spawn', () => {
     expect(readAll(ours)).toBe('/\n');
   });
 
-  it('passes the given descriptors in order, also crosswise, and no others', () => {
+  it('passes the given descriptors in order, also crosswise, and no others', async () => {
     const [oursA, theirsA] = core.socketPair();
     const [oursB, theirsB] = core.socketPair();
     const script = 'echo to one; echo to three >&3; ls /proc/self/fd';
-    core.spawn('/bin/sh', ['sh', '-c', script], { PATH: '/bin:/usr/bin' }, [-1, theirsB, -1, theirsA]);
+    await core.spawn('/bin/sh', ['sh', '-c', script], { PATH: '/bin:/usr/bin' }, [-1, theirsB, -1, theirsA]);
     for (const fd of [theirsA, theirsB]) core.close(fd);
     // ls itself has the directory open as the next free one.
     expect(readAll(oursB)).toBe('to one\n0\n1\n2\n3\n4\n');
     expect(readAll(oursA)).toBe('to three\n');
   });
 
-  it('resets signals that Node ignores and blocks nothing', () => {
-    const status = outputOf(['/bin/cat', '/proc/self/status']);
+  it('resets signals that Node ignores and blocks nothing', async () => {
+    const status = await outputOf(['/bin/cat', '/proc/self/status']);
     expect(status).toMatch(/^SigIgn:\s+0000000000000000$/m);
     expect(status).toMatch(/^SigBlk:\s+0000000000000000$/m);
   });
 
-  it('passes arguments and environment as they are', () => {
-    expect(outputOf(['/usr/bin/env'], { A: 'b c', EMPTY: '' })).toBe('A=b c\nEMPTY=\n');
-    expect(outputOf(['/bin/echo', '-n', 'ä "x"', ''])).toBe('ä "x" ');
+  it('passes arguments and environment as they are', async () => {
+    expect(await outputOf(['/usr/bin/env'], { A: 'b c', EMPTY: '' })).toBe('A=b c\nEMPTY=\n');
+    expect(await outputOf(['/bin/echo', '-n', 'ä "x"', ''])).toBe('ä "x" ');
   });
 
-  it('reports why the program cannot be executed', () => {
-    expect(failure(() => core.spawn('/nonexistent', ['x'], {}, []))).toMatchObject({
+  it('reports why the program cannot be executed', async () => {
+    expect(await refusal(core.spawn('/nonexistent', ['x'], {}, []))).toMatchObject({
       errnoName: 'ENOENT',
       step: 'execute',
       path: '/nonexistent',
     });
-    expect(failure(() => core.spawn(directory, ['x'], {}, [])).errnoName).toBe('EACCES');
+    expect((await refusal(core.spawn(directory, ['x'], {}, []))).errnoName).toBe('EACCES');
   });
 
-  it('leaves no zombie behind', () => {
-    outputOf(['/bin/true']);
+  it('starts the shim from a file that nobody can open for writing', async () => {
+    const [ours, theirs] = core.socketPair();
+    await core.spawn(core.shimPath, ['tscompose-shim', '--version'], {}, [-1, theirs, theirs]);
+    core.close(theirs);
+    expect(readAll(ours)).toMatch(/^tscompose-shim \d/);
+  });
+
+  it('leaves no zombie behind', async () => {
+    await outputOf(['/bin/true']);
     const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
     const states = children
       .split(' ')
@@ -190,7 +207,7 @@ describe('exec', () => {
 describe('signal', () => {
   it('reaches the process with that start time and no other', async () => {
     const [ours, theirs] = core.socketPair();
-    const pid = core.spawn('/bin/cat', ['cat'], {}, [theirs, theirs]);
+    const pid = await core.spawn('/bin/cat', ['cat'], {}, [theirs, theirs]);
     core.close(theirs);
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /, '')

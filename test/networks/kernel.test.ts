@@ -143,7 +143,7 @@ describe.runIf(isIsolated)(`networks in the kernel (firewall: ${firewall})`, () 
     const endpoints: Endpoint[] = [];
     for (const network of networks)
       endpoints.push({ network, lease: await lease(world.ctx, network, id), containerId: id, ...more });
-    const interfaces = attach(world.ctx, started.netns, endpoints);
+    const interfaces = await attach(world.ctx, started.netns, endpoints);
     return {
       id,
       agent: started,
@@ -277,7 +277,7 @@ describe.runIf(isIsolated)(`networks in the kernel (firewall: ${firewall})`, () 
     const id = containerId(++numbers);
     const started = await agent();
     const got = await lease(world.ctx, network, id, { mac: '02:42:ac:11:65:43' });
-    attach(world.ctx, started.netns, [
+    await attach(world.ctx, started.netns, [
       { network, lease: got, containerId: id, interfaceName: 'lan7', linkLocalIps: ['169.254.7.7'] },
     ]);
     const link = findLink(world.ctx, 'lan7', started.netns);
@@ -293,7 +293,7 @@ describe.runIf(isIsolated)(`networks in the kernel (firewall: ${firewall})`, () 
     const started = await agent();
     const got = await lease(world.ctx, network, containerId(++numbers));
     const endpoint = { network, lease: got, containerId: containerId(numbers), interfaceName: 'same' };
-    expect(() => attach(world.ctx, started.netns, [endpoint, endpoint])).toThrow();
+    await expect(attach(world.ctx, started.netns, [endpoint, endpoint])).rejects.toThrow();
     expect(findLink(world.ctx, 'same', started.netns)).toBeUndefined();
     await expect.poll(() => linkNames().sort()).toEqual(['lo', network.bridge]);
   });
@@ -303,8 +303,8 @@ describe.runIf(isIsolated)(`networks in the kernel (firewall: ${firewall})`, () 
     const containerIdOfBoth = containerId(++numbers);
     const got = await lease(world.ctx, network, containerIdOfBoth);
     const [before, now] = [await agent(), await agent()];
-    attach(world.ctx, before.netns, [{ network, lease: got, containerId: containerIdOfBoth }]);
-    attach(world.ctx, now.netns, [{ network, lease: got, containerId: containerIdOfBoth }]);
+    await attach(world.ctx, before.netns, [{ network, lease: got, containerId: containerIdOfBoth }]);
+    await attach(world.ctx, now.netns, [{ network, lease: got, containerId: containerIdOfBoth }]);
     expect(findLink(world.ctx, 'eth0', now.netns)?.up).toBe(true);
     expect(findLink(world.ctx, 'eth0', before.netns)).toBeUndefined();
   });
