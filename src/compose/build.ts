@@ -10,7 +10,19 @@ import { provenance } from './provenance.ts';
 import type { Report } from './report.ts';
 import { usedResources } from './select.ts';
 import { plainYaml } from './source.ts';
-import { asList, asMap, get, type MapNode, nodeAt, parsePath, positionOf, setKey, textOf } from './tree.ts';
+import {
+  asList,
+  asMap,
+  get,
+  isNull,
+  type MapNode,
+  map,
+  nodeAt,
+  parsePath,
+  positionOf,
+  setKey,
+  textOf,
+} from './tree.ts';
 
 /** Decodes a model for the profiles of its setting. */
 export function buildProject(
@@ -110,12 +122,16 @@ function hasProfile(service: MapNode, profiles: readonly string[]): boolean {
   return own.some((profile) => profiles.includes(textOf(profile) ?? ''));
 }
 
-/** The mappings of a section, sorted by name. */
+/** The mappings of a section, sorted by name; nothing stands for an empty one. */
 function entriesOf(model: MapNode, section: string): (readonly [string, MapNode])[] {
   const node = model.entries.get(section);
   if (node?.kind !== 'map') return [];
   const entries = [...node.entries].flatMap(([name, value]) =>
-    value.kind === 'map' ? [[name, value] as const] : [],
+    value.kind === 'map'
+      ? [[name, value] as const]
+      : isNull(value)
+        ? [[name, map(new Map(), value)] as const]
+        : [],
   );
   return entries.sort(([a], [b]) => (a < b ? -1 : 1));
 }

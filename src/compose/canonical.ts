@@ -220,6 +220,17 @@ const portForm =
 const volumeForm =
   'a volume is [SOURCE:]TARGET[:OPTIONS]; paths that contain colons need the long form with `source` and `target`';
 
+const longPorts = shortEntries(parsePort, portForm);
+
+/** While variables are kept, ports stay as they are written if one of them cannot be read. */
+const ports: Rule = (node, context) => {
+  const isReadable = (item: Node): boolean => {
+    const spec = textOf(item);
+    return spec === undefined || 'nodes' in parsePort(spec, item);
+  };
+  return context.lenient && asList(node)?.items.every(isReadable) === false ? node : longPorts(node, context);
+};
+
 const rows: Readonly<Record<string, Rule>> = {
   'services.*.annotations': keyValues,
   'services.*.build': keyed('context'),
@@ -251,7 +262,7 @@ const rows: Readonly<Record<string, Rule>> = {
   'services.*.labels': keyValues,
   'services.*.models': namesToMap((name) => ({ ...scalar(null, 'null', name) })),
   'services.*.networks': namesToMap((name) => ({ ...scalar(null, 'null', name) })),
-  'services.*.ports': shortEntries(parsePort, portForm),
+  'services.*.ports': ports,
   'services.*.post_start.*.environment': environment,
   'services.*.pre_start.*.environment': environment,
   'services.*.pre_stop.*.environment': environment,

@@ -160,7 +160,7 @@ export function loadFiles(files: readonly InputFile[], scope: Scope, included: r
   checkModel(model, scope.report);
   scope.report.finish();
   if (scope.resolvePaths) resolvePaths(model, { base: scope.base, home: scope.home });
-  resolveBare(model, scope.environment);
+  if (scope.interpolate) resolveBare(model, scope.environment);
   return model;
 }
 

@@ -5,7 +5,7 @@ import { checkProject } from './check.ts';
 import { loadFiles, makeBudget, makeScope } from './documents.ts';
 import { findSetting, type Setting } from './files.ts';
 import { alignScale } from './model.ts';
-import { normalise } from './normalise.ts';
+import { inheritVariables, normalise } from './normalise.ts';
 import type { Project } from './project.ts';
 import { makeReport, type Report } from './report.ts';
 import type { MapNode } from './tree.ts';
@@ -95,7 +95,10 @@ function loadTree(setting: Setting, options: LoadOptions, report: Report): MapNo
       hint: 'a file needs at least `services:`',
     });
   }
-  if (options.normalize !== false) normalise(model, setting.name, setting.environment);
+  // What is not expanded is not inherited either.
+  const environment = options.interpolate === false ? new Map() : setting.environment;
+  if (options.normalize === false) inheritVariables(model, environment);
+  else normalise(model, setting.name, environment);
   return model;
 }
 

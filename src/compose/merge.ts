@@ -1,4 +1,5 @@
 // Merges documents that are in long forms: a later value wins, attribute by attribute; lists know their repeats.
+import { listNote } from './canonical.ts';
 import type { Path, Report } from './report.ts';
 import { alsoJobs, compile, type Rules, under } from './rules.ts';
 import {
@@ -31,6 +32,21 @@ const logging: Merger = (base, over, context) => {
     return replace(base, over, context);
   return byKind(base, over, context);
 };
+
+/**
+ * Mappings of text count as lists of `KEY=value` once they are merged: that is how they are printed when
+ * variables are kept, and extensions in them are members like others.
+ */
+const keyValues: Merger = (base, over, context) => {
+  if (base.kind !== 'map' || over.kind !== 'map') return byKind(base, over, context);
+  return { ...mergeEntries(asEntries(base), asEntries(over), context), note: listNote };
+};
+
+function asEntries(node: MapNode): MapNode {
+  if (node.note === listNote) return node;
+  const entries = [...node.entries].sort(([a], [b]) => (`${a}=` < `${b}=` ? -1 : 1));
+  return { ...node, entries: new Map(entries) };
+}
 
 const appendNew: Merger = (base, over, context) => {
   if (base.kind !== 'list' || over.kind !== 'list') return byKind(base, over, context);
@@ -65,20 +81,29 @@ function sameSubnet(a: Node, b: Node): boolean {
 const mergers = compile<Merger>(
   alsoJobs<Merger>({
     'networks.*.ipam.config': pools,
+    'networks.*.labels': keyValues,
     'networks.*.labels.*': replace,
+    'volumes.*.labels': keyValues,
     'volumes.*.labels.*': replace,
+    'services.*.annotations': keyValues,
     'services.*.annotations.*': replace,
+    'services.*.build.args': keyValues,
     'services.*.build.args.*': replace,
     'services.*.build.extra_hosts': appendNew,
+    'services.*.build.labels': keyValues,
     'services.*.build.labels.*': replace,
     'services.*.command': replace,
+    'services.*.deploy.labels': keyValues,
     'services.*.deploy.labels.*': replace,
     'services.*.entrypoint': replace,
+    'services.*.environment': keyValues,
     'services.*.environment.*': replace,
     'services.*.extra_hosts': appendNew,
     'services.*.healthcheck.test': replace,
+    'services.*.labels': keyValues,
     'services.*.labels.*': replace,
     'services.*.logging': logging,
+    'services.*.sysctls': keyValues,
     'services.*.sysctls.*': replace,
     'services.*.ulimits.*': replace,
   }),

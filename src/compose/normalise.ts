@@ -16,11 +16,21 @@ import {
   textOf,
 } from './tree.ts';
 
-/** Completes a model in place. */
-export function normalise(model: MapNode, name: string, environment: Environment): void {
-  const services = ['services', 'jobs'].flatMap((section) => [
+/** Gives the variables of services that have no value the value that the project's environment has. */
+export function inheritVariables(model: MapNode, environment: Environment): void {
+  for (const service of servicesOf(model)) inherit(get(service, 'environment'), environment, true);
+}
+
+function servicesOf(model: MapNode): readonly Node[] {
+  return ['services', 'jobs'].flatMap((section) => [
     ...(asMap(model.entries.get(section))?.entries.values() ?? []),
   ]);
+}
+
+/** Completes a model in place. */
+export function normalise(model: MapNode, name: string, environment: Environment): void {
+  const services = servicesOf(model);
+  inheritVariables(model, environment);
   joinDefaultNetwork(model, services);
   for (const service of services) if (service.kind === 'map') normaliseService(service, environment);
   for (const section of ['networks', 'volumes', 'configs', 'secrets']) nameResources(model, section, name);
@@ -50,7 +60,6 @@ function normaliseService(service: MapNode, environment: Environment): void {
   if (textOf(policy) === 'if_not_present') service.entries.set('pull_policy', text('missing', policy));
   const build = asMap(service.entries.get('build'));
   if (build !== undefined) normaliseBuild(build, environment);
-  inherit(service.entries.get('environment'), environment, true);
   for (const volume of asList(service.entries.get('volumes'))?.items ?? []) {
     const target = get(volume, 'target');
     const path = textOf(target);

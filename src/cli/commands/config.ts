@@ -28,7 +28,7 @@ const OPTIONS: readonly OptionSpec[] = [
   flag('models', 'print the names of the models'),
   flag('networks', 'print the names of the networks'),
   flag('no-consistency', 'do not check references between services and resources'),
-  flag('no-env-resolution', 'do not read the env files of services'),
+  flag('no-env-resolution', 'accepted; the env files of services are read, as Docker Compose does'),
   flag('no-interpolate', 'keep variables as they are written'),
   flag('no-normalize', 'do not add what is implied'),
   flag('no-path-resolution', 'keep relative paths'),
@@ -72,7 +72,7 @@ export async function runConfig(
   const options = optionsOf(context, args);
   const facet = FACETS.find(({ name }) => wanted(args, name));
   const output = facet
-    ? await facet.print({ context, args, options })
+    ? await facet.print({ context, args, options: { ...options, resolveEnv: facet.readsEnv === true } })
     : await printWhole({ context, args, options }, resolveDigest);
   if (args.flag('quiet')) return 0;
   const file = args.text('output');
@@ -94,7 +94,6 @@ function optionsOf(context: CliContext, args: Arguments): LoadOptions {
     normalize: !args.flag('no-normalize') && !global.compatibility,
     resolvePaths: !args.flag('no-path-resolution'),
     consistency: !args.flag('no-consistency'),
-    resolveEnv: !args.flag('no-env-resolution'),
   };
 }
 
@@ -107,6 +106,8 @@ interface Request {
 interface Facet {
   readonly name: string;
   readonly print: (request: Request) => Promise<string>;
+  /** Whether the env files of services matter. */
+  readonly readsEnv?: true;
 }
 
 const lines = (names: readonly string[]): string => names.map((name) => `${name}\n`).join('');
@@ -118,7 +119,7 @@ const keysOf =
 
 /** In the order in which they win over each other. */
 const FACETS: readonly Facet[] = [
-  { name: 'explain', print: printExplanation },
+  { name: 'explain', print: printExplanation, readsEnv: true },
   { name: 'services', print: printServices },
   { name: 'volumes', print: keysOf('volumes') },
   { name: 'networks', print: keysOf('networks') },
@@ -129,7 +130,7 @@ const FACETS: readonly Facet[] = [
       return lines(Object.values(project.models).map(({ model }) => model));
     },
   },
-  { name: 'hash', print: printHashes },
+  { name: 'hash', print: printHashes, readsEnv: true },
   { name: 'profiles', print: printProfiles },
   { name: 'images', print: printImages },
   { name: 'variables', print: printVariables },
@@ -172,23 +173,16 @@ async function printWhole(request: Request, resolveDigest: ResolveDigest): Promi
   return isLocked ? printDocument({ services: onlyImages(pinned) }, format) : printProject(pinned, format);
 }
 
-/** The merged files with their variables; keys sorted as the reference has them. */
+/** The merged files with their variables. */
 async function rawDocument({ options, context }: Request): Promise<unknown> {
-  const [{ loadModel }, { plain }] = await Promise.all([
+  const [{ loadModel }, { asWritten }] = await Promise.all([
     import('../../compose/load.ts'),
-    import('../../compose/tree.ts'),
+    import('../../compose/written.ts'),
   ]);
   const { name, model, warnings } = loadModel(options);
   await warn(context, warnings);
-  const document = plain(model) as Record<string, unknown>;
-  return sortKeys(options.normalize === false ? document : { ...document, name });
-}
-
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, entry]) => [key, sortKeys(entry)]));
+  const document = asWritten(model) as Record<string, unknown>;
+  return options.normalize === false ? document : { ...document, name };
 }
 
 async function pinImages(
