@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "fd.h"
+#include "files.h"
 #include "syscalls.h"
 
 /* Deeper directories are moved up to the top first: descriptors and stack stay bounded. */
@@ -118,17 +119,28 @@ static int remove_directory(struct removal *removal, int parent, const char *nam
     return fail_removal(removal, -ENOTEMPTY, "remove directory", name);
 }
 
-static int remove_top(struct removal *removal) {
+static int remove_top(struct removal *removal, int parent) {
     for (int pass = 0; pass < MAX_PASSES; pass++) {
         int r = remove_entries(removal, removal->top, 0);
         if (r < 0)
             return r;
-        if (rmdir(removal->path) == 0 || errno == ENOENT)
+        if (unlinkat(parent, removal->path, AT_REMOVEDIR) == 0 || errno == ENOENT)
             return 0;
         if (errno != ENOTEMPTY && errno != EEXIST)
             return tsc_fail(removal->reterr, -errno, "remove directory", removal->path);
     }
     return tsc_fail(removal->reterr, -ENOTEMPTY, "remove directory", removal->path);
+}
+
+int tsc_remove_beneath(int parent, const char *name) {
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR)
+        return -errno;
+    tsc_auto_fd int top = open_inside(parent, name);
+    struct tsc_error error = {0};
+    struct removal removal = {.path = name, .top = top, .reterr = &error};
+    return top < 0 ? top : remove_top(&removal, parent);
 }
 
 int tsc_remove_tree(const char *path, struct tsc_error *reterr) {
@@ -140,5 +152,5 @@ int tsc_remove_tree(const char *path, struct tsc_error *reterr) {
         return unlink(path) == 0 || errno == ENOENT ? 0 : tsc_fail(reterr, -errno, "remove file", path);
     if (top < 0)
         return tsc_fail(reterr, top, "open directory", path);
-    return remove_top(&removal);
+    return remove_top(&removal, AT_FDCWD);
 }

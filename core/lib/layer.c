@@ -10,13 +10,13 @@
 #include "cleanup.h"
 #include "error.h"
 #include "fd.h"
+#include "files.h"
 #include "layer_tar.h"
 #include "syscalls.h"
 
 enum {
-    MAX_DEPTH_OF_REMOVAL = 256, /* the stack of an asynchronous call is small */
-    XATTR_SPACE = 65536,        /* the kernel's limit for a value and for a list of names */
-    ENTRY_COST = 512,           /* of an entry without data, towards the limit */
+    XATTR_SPACE = 65536, /* the kernel's limit for a value and for a list of names */
+    ENTRY_COST = 512,    /* of an entry without data, towards the limit */
 };
 
 /* A directory whose times, or everything when no entry told, are set at the end. */
@@ -35,6 +35,7 @@ struct tsc_layer {
     uint64_t limit; /* bytes of file data that may be written */
     uint64_t written;
     uint64_t entries;
+    uint64_t implied; /* directories that were made without an entry */
     bool failed;
     char parent_path[PATH_MAX]; /* the directory that `parent` is open on */
     int parent;
@@ -169,9 +170,16 @@ static int set_xattrs_at(const struct tsc_layer *layer, int parent, const char *
     return 0;
 }
 
+static bool exceeds_limit(const struct tsc_layer *layer) {
+    return layer->limit && layer->written + (layer->entries + layer->implied) * ENTRY_COST > layer->limit;
+}
+
 /* One missing directory on the way to an entry; what is known of it comes from the layers below, at the end. */
 static int make_implied(struct tsc_layer *layer, int base, const char *name, const char *path) {
     struct stat status;
+    layer->implied++;
+    if (exceeds_limit(layer))
+        return -EFBIG;
     if (mkdirat(base, name, 0755) == 0)
         return layer->flags & TSC_LAYER_WHITEOUTS ? remember_late(layer, path, NULL) : 0;
     if (errno != EEXIST || fstatat(base, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
@@ -229,27 +237,6 @@ static int enter_parent(struct tsc_layer *layer, const char *path) {
     forget_parent(layer);
     memcpy(layer->parent_path, directory, sizeof(directory));
     return open_directories(layer, directory, &layer->parent);
-}
-
-static int remove_beneath(int base, const char *name, int depth) {
-    if (unlinkat(base, name, 0) == 0)
-        return 0;
-    if (errno != EISDIR || depth == 0)
-        return -errno;
-    tsc_auto_fd int fd = tsc_fd_openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (fd < 0)
-        return fd;
-    tsc_auto_directory DIR *list = fdopendir(dup(fd));
-    if (!list)
-        return -errno;
-    for (struct dirent *item = readdir(list); item; item = readdir(list)) {
-        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
-            continue;
-        int r = remove_beneath(fd, item->d_name, depth - 1);
-        if (r < 0)
-            return r;
-    }
-    return unlinkat(base, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
 static int set_owner_and_mode(const struct tsc_layer *layer, const char *name) {
@@ -380,14 +367,10 @@ static int make_entry(struct tsc_layer *layer, const struct tsc_tar_entry *entry
     int r = entry->type == TSC_TAR_FILE ? open_file(layer, name) : make_node(layer, entry, name);
     if (r != -EEXIST)
         return r;
-    r = remove_beneath(layer->parent, name, MAX_DEPTH_OF_REMOVAL);
+    r = tsc_remove_beneath(layer->parent, name);
     if (r < 0)
         return r;
     return entry->type == TSC_TAR_FILE ? open_file(layer, name) : make_node(layer, entry, name);
-}
-
-static bool exceeds_limit(const struct tsc_layer *layer) {
-    return layer->limit && layer->written + layer->entries * ENTRY_COST > layer->limit;
 }
 
 static int on_entry(void *owner, const struct tsc_tar_entry *entry, struct tsc_error *reterr) {

@@ -15,7 +15,8 @@
 enum {
     BLOCK = 512,
     BUFFER = 256 * 1024,
-    MAX_DEPTH = 512, /* of directories, each of which is open */
+    MAX_DEPTH = PATH_MAX / 2, /* no path has more parts */
+    MAX_OPEN = 64,            /* of the directories above the present one */
     XATTR_SPACE = 65536,
     FIRST_LINKS = 1024,
 };
@@ -29,7 +30,9 @@ struct link {
 
 /* A directory whose entries are being written. */
 struct level {
-    int fd;
+    int fd; /* -1 while it is far above the present one; the first is always open */
+    dev_t device;
+    ino_t inode;
     char **names; /* sorted */
     size_t count, next;
     size_t path_length; /* of the archive's path up to here */
@@ -368,7 +371,36 @@ static int enter(struct pack *pack, int fd) {
     }
     struct level *level = &pack->levels[pack->depth++];
     *level = (struct level){.fd = fd, .path_length = strlen(pack->path)};
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    level->device = status.st_dev;
+    level->inode = status.st_ino;
+    if (pack->depth > MAX_OPEN + 1) {
+        struct level *above = level - MAX_OPEN;
+        close(above->fd);
+        above->fd = -1;
+    }
     return read_names(level);
+}
+
+/* Opens a directory again that was left far above; false when another is in its place by now. */
+static bool reopen(const struct pack *pack, struct level *level) {
+    if (level->fd >= 0)
+        return true;
+    const struct level *first = &pack->levels[0];
+    char path[PATH_MAX];
+    size_t length = level->path_length - first->path_length;
+    memcpy(path, pack->path + first->path_length, length);
+    path[length] = 0;
+    const struct tsc_open_how how = {
+        .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+        .resolve = TSC_RESOLVE_BENEATH | TSC_RESOLVE_NO_SYMLINKS,
+    };
+    struct stat status;
+    level->fd = tsc_sys_openat2(first->fd, path, &how);
+    return level->fd >= 0 && fstat(level->fd, &status) == 0 && status.st_dev == level->device &&
+           status.st_ino == level->inode;
 }
 
 static int mount_of(int directory, const char *name, uint64_t *ret_mount) {
@@ -474,7 +506,7 @@ static int put_tree(struct pack *pack, int directory, const char *name, struct t
     while (r >= 0 && pack->depth > 0) {
         struct level *level = &pack->levels[pack->depth - 1];
         pack->path[level->path_length] = 0;
-        if (level->next == level->count) {
+        if (level->next == level->count || !reopen(pack, level)) {
             free_level(level);
             pack->depth--;
             continue;

@@ -375,5 +375,25 @@ describe.skipIf(!isRoot)(needing('unpacking a layer', { root: isRoot }), () => {
     const many = tar(...Array.from({ length: 100 }, (_, n) => ({ name: `f${n}` })));
     await expect(unpack(world, many, { limit: 5000 })).rejects.toThrow();
     await expect(unpack(world, large, { limit: 20_000 })).resolves.toBeDefined();
+    const path = 'd/'.repeat(50);
+    const implied = tar({ name: 'f', pax: { path: `${path}f` } }, { name: 'g', pax: { path: `e/${path}g` } });
+    await expect(unpack(world, implied, { limit: 40_000 })).rejects.toThrow();
+    await expect(unpack(world, implied, { limit: 60_000 })).resolves.toBeDefined();
+  });
+
+  it('goes as deep as a path can, and removes what is as deep', async () => {
+    await using world = new World();
+    const deep = 'd/'.repeat(1900);
+    const dir = await unpack(
+      world,
+      tar(
+        { name: 'f', content: '1', pax: { path: `${deep}f` } },
+        { name: 'e' },
+        { name: 'd', content: 'flat' },
+      ),
+    );
+    expect(readFileSync(`${dir}/d`, 'utf8')).toBe('flat');
+    const beyond = tar({ name: 'f', pax: { path: `${'d/'.repeat(2100)}f` } });
+    await expect(unpack(world, beyond)).rejects.toThrow(expect.objectContaining({ code: 'system' }));
   });
 });

@@ -430,6 +430,36 @@ describe.skipIf(!isRoot)(needing('trees as archives', { root: isRoot }), () => {
     expect(readdirSync(world.path('real'))).toEqual(['secret']);
   });
 
+  it('packs what is as deep as a path can be, and comes back up to what lies beside it', async () => {
+    await using world = new World();
+    const deep = `${'d/'.repeat(1900)}f`;
+    await unpackTree(
+      world.ctx,
+      streamOf(
+        tar(
+          { name: 'f', content: 'deep', pax: { path: deep } },
+          { name: 'after', pax: { path: `${'d/'.repeat(5)}z` }, content: 'beside' },
+        ),
+      ),
+      { root: world.dir, directory: '/', keepOwners: true },
+    );
+    const bytes = await bytesOf(packTree(world.ctx, { root: world.dir, path: 'd', name: 'd', flags: 0 }));
+    mkdirSync(world.path('copy'));
+    await unpackTree(world.ctx, streamOf(bytes), {
+      root: world.path('copy'),
+      directory: '/',
+      keepOwners: true,
+    });
+    const again = await bytesOf(
+      packTree(world.ctx, { root: world.path('copy'), path: 'd', name: 'd', flags: 0 }),
+    );
+    expect(again.equals(bytes)).toBe(true);
+    expect([bytes.includes(deep), bytes.includes('beside')]).toEqual([true, true]);
+    // Node's own removal would not get down there
+    await world.ctx.core.removeTreeAsync(world.path('copy'));
+    await world.ctx.core.removeTreeAsync(world.path('d'));
+  });
+
   it('ends when its reader goes away', async () => {
     await using world = new World();
     mkdirSync(world.path('tree'));
