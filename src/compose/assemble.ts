@@ -2,7 +2,17 @@
 import { nearest } from './hints.ts';
 import type { Report } from './report.ts';
 import { resolvePlain, resolveTagged } from './scalar.ts';
-import { joinPath, list, type MapNode, map, type Node, type Source, type Span, scalar } from './tree.ts';
+import {
+  inPlaceOf,
+  joinPath,
+  list,
+  type MapNode,
+  map,
+  type Node,
+  type Source,
+  type Span,
+  scalar,
+} from './tree.ts';
 
 /** Most values in a file, those that aliases repeat included; most entries in one mapping or list. */
 const maxValues = 500_000;
@@ -174,6 +184,7 @@ function mergeInto(target: MapNode, value: Node, assembly: Assembly): void {
       if (own === undefined) target.entries.set(key, entry);
       // A reset takes away what earlier files say, not what is merged in here.
       else if (own.mark === 'reset') target.entries.set(key, { ...entry, mark: 'override' });
+      else target.entries.set(key, inPlaceOf(own, entry, 'merge-key'));
     }
   }
 }

@@ -9,11 +9,13 @@ import {
   asList,
   asMap,
   get,
+  inPlaceOf,
   isNull,
   type MapNode,
   map,
   type Node,
   positionOf,
+  type Reason,
   type Span,
   text,
   textOf,
@@ -44,12 +46,9 @@ export function resolveEnvFiles(service: MapNode, options: EnvFileOptions): void
     if (!isNull(node)) found.set(name, { value: textValue(node) ?? '', at: nowhere });
   }
   for (const file of files) readFile(file, found, { ...options, lookup });
-  putBelow(own, found);
+  putBelow(own, found, 'env-file');
   service.entries.set('environment', own);
 }
-
-/** Note of values that a file of variables or labels set. */
-export const fileNote = 'from a file of variables';
 
 const nowhere: Position = { file: '', line: 0, column: 0 };
 
@@ -94,21 +93,14 @@ function warnUnset({
 }
 
 /** What a mapping already says wins over entries of files, but knows that it did. */
-function putBelow(own: MapNode, found: ReadonlyMap<string, EnvEntry>): void {
+function putBelow(own: MapNode, found: ReadonlyMap<string, EnvEntry>, why: Reason): void {
   for (const [name, entry] of found) {
     if (entry.at === nowhere) continue;
-    const node: Node = { ...text(entry.value), at: spanAt(entry.at), note: fileNote };
+    const node: Node = { ...text(entry.value), at: spanAt(entry.at) };
     const present = own.entries.get(name);
     if (present === undefined) own.entries.set(name, node);
-    else oldest(present).was = node;
+    else own.entries.set(name, inPlaceOf(present, node, why));
   }
-}
-
-/** The first of the values that replaced each other. */
-function oldest(node: Node): Node {
-  let first = node;
-  while (first.was !== undefined) first = first.was;
-  return first;
 }
 
 function spanAt(at: Position): Span {
@@ -135,6 +127,6 @@ export function resolveLabelFiles(
     }
   }
   const labels = asMap(service.entries.get('labels')) ?? map(new Map());
-  putBelow(labels, found);
+  putBelow(labels, found, 'label-file');
   service.entries.set('labels', labels);
 }

@@ -5,12 +5,14 @@ import { alsoJobs, compile, type Rules, under } from './rules.ts';
 import {
   equal,
   get,
+  inPlaceOf,
   isNull,
   joinNode,
   type ListNode,
   list,
   type MapNode,
   type Node,
+  type Reason,
   textOf,
 } from './tree.ts';
 
@@ -18,12 +20,14 @@ type Merger = (base: Node, over: Node, context: Context) => Node;
 
 interface Context {
   readonly report: Report;
+  /** Why the later value wins. */
+  readonly why: Reason;
   /** Where the merge is; changes on the way. */
   readonly path: (string | number)[];
   level: Rules<Merger> | undefined;
 }
 
-const replace: Merger = (base, over) => ({ ...over, was: over.was ?? base });
+const replace: Merger = (base, over, { why }) => inPlaceOf(over, base, why);
 
 /** Options of another driver make no sense: they go when both name a driver and the two differ. */
 const logging: Merger = (base, over, context) => {
@@ -111,20 +115,20 @@ const mergers = compile<Merger>(
 
 /** Puts a document over another one. `base` may be changed; the result is to be used instead of both. */
 export function mergeDocuments(base: MapNode, over: MapNode, report: Report): MapNode {
-  return mergeEntries(base, over, { report, path: [], level: mergers });
+  return mergeEntries(base, over, { report, why: 'file', path: [], level: mergers });
 }
 
 /** Puts a service over the one that it extends. */
 export function mergeService(base: MapNode, over: MapNode, name: string, report: Report): MapNode {
   const level = under(under(mergers, 'services'), name);
-  return mergeEntries(base, over, { report, path: ['services', name], level });
+  return mergeEntries(base, over, { report, why: 'extends', path: ['services', name], level });
 }
 
 function mergeEntries(base: MapNode, over: MapNode, context: Context): MapNode {
   for (const [key, value] of over.entries) {
     const before = base.entries.get(key);
     if (before === undefined || value.mark !== undefined) {
-      base.entries.set(key, before === undefined ? value : { ...value, was: value.was ?? before });
+      base.entries.set(key, before === undefined ? value : inPlaceOf(value, before, context.why));
       continue;
     }
     const { level } = context;
@@ -249,7 +253,8 @@ function dedupeList(node: ListNode, identity: Identity, path: Path, report: Repo
     const key = identity(item, path, report);
     const place = key === undefined ? undefined : places.get(key);
     if (place !== undefined) {
-      kept[place] = { ...item, was: kept[place] };
+      const before = kept[place];
+      kept[place] = before === undefined ? item : inPlaceOf(item, before, 'repeat');
       continue;
     }
     if (key !== undefined) places.set(key, kept.length);

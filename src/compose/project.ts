@@ -67,6 +67,8 @@ export interface Provenance {
   readonly at?: Position;
   /** What happened beside writing it: `from ${PORT}`, `default`, `implied`. */
   readonly note?: string;
+  /** Why it won over the one before it. */
+  readonly why?: 'file' | 'extends' | 'merge-key' | 'env-file' | 'label-file' | 'repeat';
 }
 
 export interface Dependency {

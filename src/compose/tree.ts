@@ -19,6 +19,15 @@ export type ScalarValue = string | number | bigint | boolean | null;
 /** `bare` is the null of a list entry without a value; `timestamp` a date YAML 1.1 would make of it. */
 export type ScalarType = 'string' | 'int' | 'float' | 'boolean' | 'null' | 'bare' | 'timestamp';
 
+/** Why a value won over another one. */
+export type Reason = 'file' | 'extends' | 'merge-key' | 'env-file' | 'label-file' | 'repeat';
+
+/** A value that another one took the place of. */
+export interface Replaced {
+  readonly node: Node;
+  readonly why: Reason;
+}
+
 export interface Written {
   readonly at: Span | undefined;
   /** Where the key of this value was written, when it has one. */
@@ -26,7 +35,7 @@ export interface Written {
   /** What a `!reset` or `!override` tag asks for. */
   mark: 'reset' | 'override' | undefined;
   /** The value that this one replaced. */
-  was: Node | undefined;
+  was: Replaced | undefined;
   /** How a value came about that no file contains as such, in a few words. */
   note: string | undefined;
 }
@@ -145,6 +154,16 @@ export function mapOf(entries: Readonly<Record<string, Node | undefined>>, like?
     if (node !== undefined) result.set(key, node);
   }
   return map(result, like);
+}
+
+/** A value in the place of another one; what it replaced before is nearer to it than this. */
+export function inPlaceOf<T extends Node>(value: T, before: Node, why: Reason): T {
+  return { ...value, was: after(value.was, { node: before, why }) };
+}
+
+function after(was: Replaced | undefined, older: Replaced): Replaced {
+  if (was === undefined) return older;
+  return { why: was.why, node: { ...was.node, was: after(was.node.was, older) } };
 }
 
 /** The entry of a mapping; undefined when the node is no mapping or has no such entry. */

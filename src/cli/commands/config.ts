@@ -208,13 +208,11 @@ function onlyImages(project: Project): Record<string, { image?: string }> {
 
 async function printExplanation(request: Request): Promise<string> {
   const path = request.args.text('explain') ?? '';
-  const { explainValue } = await import('../../compose/provenance.ts');
+  const { explainValue, pathHint } = await import('../../compose/provenance.ts');
   const { project } = await load(request, []);
   const explanation = explainValue(project, path);
   if (explanation !== undefined) return explanation;
-  throw new ComposeError('invalid-value', `there is no value at ${path}`, {
-    hint: 'paths look like services.web.environment.PORT or services.web.ports[0]',
-  });
+  throw new ComposeError('invalid-value', `there is no value at ${path}`, { hint: pathHint(project, path) });
 }
 
 async function printServices(request: Request): Promise<string> {
