@@ -522,7 +522,17 @@ function tryNative(path: string): Koffi | undefined {
   return typeof target.exports.load === 'function' ? (target.exports as Koffi) : undefined;
 }
 
+const corePaths = new Map<string, string>();
+
 function corePath(file: string): string {
+  const known = corePaths.get(file);
+  if (known !== undefined) return known;
+  const path = findCoreFile(file);
+  corePaths.set(file, path);
+  return path;
+}
+
+function findCoreFile(file: string): string {
   const override = process.env.TSCOMPOSE_CORE_DIR;
   const candidates = override
     ? [`${override}/${file}`]

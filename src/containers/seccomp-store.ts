@@ -16,8 +16,16 @@ export interface CompiledFilter {
 const FLAGS_BYTES = 4;
 const INSTRUCTION_BYTES = 8;
 
-/** The filter of these rules, compiled when no command before has done it. */
+const inMemory = new WeakMap<OciSeccomp, CompiledFilter>();
+
+/** The filter of these rules, compiled when no container and no command before needed it. */
 export function storedFilter(ctx: Context, rules: OciSeccomp): CompiledFilter {
+  const filter = inMemory.get(rules) ?? filterOnDisk(ctx, rules);
+  inMemory.set(rules, filter);
+  return filter;
+}
+
+function filterOnDisk(ctx: Context, rules: OciSeccomp): CompiledFilter {
   const digest = createHash('sha256').update(JSON.stringify(rules)).digest('hex');
   const path = `${cacheDir(ctx.layout)}/seccomp-${COMPILER_VERSION}-${digest}`;
   const known = read(path);

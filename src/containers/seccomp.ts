@@ -20,13 +20,21 @@ const ARCHITECTURES: Readonly<Record<Architecture, readonly string[]>> = {
 
 /** The default rules for these capabilities: what is not named fails with EPERM. */
 export function defaultSeccomp(scope: SeccompScope): OciSeccomp {
-  return {
+  const key = [scope.architecture, ...scope.capabilities].join(' ');
+  const known = defaults.get(key);
+  if (known !== undefined) return known;
+  const profile: OciSeccomp = {
     defaultAction: 'SCMP_ACT_ERRNO',
     defaultErrnoRet: 1,
     architectures: ARCHITECTURES[scope.architecture],
     syscalls: DEFAULT_PROFILE.filter((row) => applies(row, scope)).map(toRule),
   };
+  defaults.set(key, profile);
+  return profile;
 }
+
+// Most containers of a stack have the same capabilities, and what is compiled from a profile is found by its identity.
+const defaults = new Map<string, OciSeccomp>();
 
 function applies({ capability, without, architectures }: ProfileRow, scope: SeccompScope): boolean {
   if (capability !== undefined && !scope.capabilities.includes(capability)) return false;

@@ -66,8 +66,12 @@ export function quietIpv6({ bridge, subnets }: Pick<NetworkRecord, 'bridge' | 's
   return subnets.some(({ subnet }) => subnet.includes(':')) || !hasIpv6() ? [] : [withoutLinkLocal(bridge)];
 }
 
+let ipv6: boolean | undefined;
+
+/** Whether this kernel speaks IPv6. */
 export function hasIpv6(): boolean {
-  return existsSync('/proc/net/if_inet6');
+  ipv6 ??= existsSync('/proc/net/if_inet6');
+  return ipv6;
 }
 
 function missingAddresses(ctx: Context, network: NetworkRecord, existing: LinkInfo | undefined) {

@@ -134,8 +134,19 @@ function takenAddresses({ subnets, leases, container }: AddressRequest, family: 
       id === container ? [] : [lease[FIELD[family]] ?? ''],
     ),
   ];
-  const addresses = texts.map(parseAddress).filter((address) => address?.family === family);
+  const addresses = texts.map(remembered).filter((address) => address?.family === family);
   return new Set(addresses.map((address) => address?.value ?? 0n));
+}
+
+const parsed = new Map<string, Address | undefined>();
+
+// Each new container of a network looks at the addresses of all others.
+function remembered(text: string): Address | undefined {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  const address = parseAddress(text);
+  parsed.set(text, address);
+  return address;
 }
 
 function dynamicAddress(
