@@ -37,6 +37,7 @@
     X(8,  GID_MAP,           "s",        PREPARE)   \
     X(9,  TIME_OFFSET,       "sii",      PREPARE)   /* clock ("monotonic", "boottime"), seconds, nanoseconds */ \
     X(10, HOOK_STATE,        "ss",       PREPARE)   /* the state that hooks read: JSON before and after its "status" and "pid" */ \
+    X(11, CGROUP_SCOPE,      "ssss",     PREPARE)   /* slice, unit, description, v2 directory where the shim waits ("" on v1): systemd puts the shim into this scope; before all other groups */ \
     X(20, ROOT_PROPAGATION,  "i",        LAUNCH)    /* MS_* for the mount tree of the new namespace, before all else */ \
     X(21, ROOT_OVERLAY,      "sssss*",   LAUNCH)    /* mount point, upper, work, extra options, lower (top first); empty upper: read-only */ \
     X(22, ROOT_BIND,         "ss",       LAUNCH)    /* mount point, directory that is the root file system */ \

@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "fd.h"
+#include "scope.h"
 #include "syscalls.h"
 
 enum { ATTEMPTS = 100, PAUSE_NS = 2 * 1000 * 1000, FILE_LIMIT = 1 << 20 };
@@ -147,6 +148,11 @@ static int attach_devices(struct tsc_cgroups *cgroups, const struct tsc_step *st
                                                                           : 0;
 }
 
+static int enter_scope(struct tsc_cgroups *cgroups, const struct tsc_step *step, struct tsc_error *reterr) {
+    (void)cgroups;
+    return tsc_scope_enter(step, reterr);
+}
+
 typedef int cgroup_operation(struct tsc_cgroups *cgroups, const struct tsc_step *step,
                              struct tsc_error *reterr);
 
@@ -154,6 +160,7 @@ static cgroup_operation *const operations[] = {
     [TSC_STEP_CGROUP_CREATE] = create,
     [TSC_STEP_CGROUP_WRITE] = write_value,
     [TSC_STEP_CGROUP_DEVICES] = attach_devices,
+    [TSC_STEP_CGROUP_SCOPE] = enter_scope,
 };
 
 int tsc_cgroup_prepare(struct tsc_cgroups *cgroups, const struct tsc_program *program,

@@ -1,5 +1,6 @@
 // Control groups: how this machine has them, and the one table from a limit to the files of v1 and v2.
 import type { OciResources, OciThrottle } from './oci.ts';
+import { besideIn, type Scope } from './scope.ts';
 import type { Warning } from './warning.ts';
 
 export type Controller =
@@ -278,6 +279,8 @@ export interface CgroupPlan {
   readonly writes: readonly (readonly [file: string, value: string])[];
   /** Directories whose cgroup.procs take the first process. */
   readonly join: readonly string[];
+  /** The scope that holds them, and where the shim waits in it; empty on v1. */
+  readonly scope?: Scope & { readonly aside: string };
   /** The v2 directory that a device program is attached to. */
   readonly deviceProgram?: string;
   /** The v1 directory whose devices.deny and devices.allow are written. */
@@ -290,6 +293,8 @@ export interface CgroupWish {
   readonly path: string;
   readonly resources: OciResources;
   readonly layout: CgroupLayout;
+  /** Made by systemd; `path` is in it. */
+  readonly scope?: Scope | undefined;
   /** Whether a controller has a file on this machine; picks between alternatives `a|b`. */
   readonly hasFile: (controller: Controller, file: string) => boolean;
 }
@@ -359,7 +364,7 @@ function ioWeightText(value: string): string {
 const V1_ALWAYS: readonly Controller[] = ['cpu', 'cpuacct', 'memory', 'pids', 'devices', 'freezer', 'blkio'];
 
 function planV1(wish: CgroupWish): CgroupPlan {
-  const { layout, path } = wish;
+  const { layout, path, scope } = wish;
   const { writes, warnings } = choose(wish, 'v1', (controller) => layout.v1[controller] !== undefined);
   const needed = [...V1_ALWAYS, ...writes.map(({ controller }) => controller)];
   const mountPoints = needed.flatMap((controller) => layout.v1[controller]?.mountPoint ?? []);
@@ -374,6 +379,7 @@ function planV1(wish: CgroupWish): CgroupPlan {
       ...writes.map((row) => [file(row), row.value] as const),
     ],
     join: directories,
+    ...(scope === undefined ? {} : { scope: { ...scope, aside: '' } }),
     ...(deviceList === undefined ? {} : { deviceList }),
     warnings,
   };
@@ -421,13 +427,14 @@ const V2_NAME: Readonly<Partial<Record<Controller, string>>> = {
 const V2_ALWAYS = ['cpu', 'memory', 'pids', 'io'];
 
 function planV2(wish: CgroupWish, root: string): CgroupPlan {
-  const { layout, path } = wish;
+  const { layout, path, scope } = wish;
   const available = (name: string | undefined) => name !== undefined && layout.available.includes(name);
   const { writes, warnings } = choose(wish, 'v2', (controller) => available(V2_NAME[controller]));
   const names = [...V2_ALWAYS, ...writes.map(({ controller }) => V2_NAME[controller] ?? controller)];
   const enable = [...new Set(names)].filter(available).map((name) => `+${name}`);
   const leaf = root + path;
-  const parents = ['', ...ancestors(path).slice(0, -1)];
+  // Above its scope the groups are systemd's, which gives a delegated one every controller.
+  const parents = scope === undefined ? ['', ...ancestors(path).slice(0, -1)] : [scope.path];
   const subtree = parents.map(
     (directory) => [`${root}${directory}/cgroup.subtree_control`, enable.join(' ')] as const,
   );
@@ -441,6 +448,7 @@ function planV2(wish: CgroupWish, root: string): CgroupPlan {
       ),
     ],
     join: [leaf],
+    ...(scope === undefined ? {} : { scope: { ...scope, aside: besideIn(scope, root) } }),
     deviceProgram: leaf,
     warnings,
   };

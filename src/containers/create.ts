@@ -26,6 +26,7 @@ import { type Joins, namespacesOf, shiftsIds } from './namespaces.ts';
 import type { OciSeccomp, OciSpec } from './oci.ts';
 import { type ImageDefaults, userOf } from './program.ts';
 import { type ContainerRecord, decodeContainerRecord, type EndpointRecord } from './record.ts';
+import { scopeOf } from './scope.ts';
 import { defaultSeccomp, profileFromJson } from './seccomp.ts';
 import { storedFilter } from './seccomp-store.ts';
 import { securityOf } from './security.ts';
@@ -342,6 +343,7 @@ function launchExtras(
     mapsLayers: mapsLayers(input),
     mounts: mountDetails(input.mounts),
     cgroups: machine.cgroups,
+    scope: scopeOf(service, input.id, machine),
     hasCgroupFile: machine.hasCgroupFile,
     user: userOf(service, image.config),
     groups: service.group_add ?? [],

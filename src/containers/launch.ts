@@ -8,6 +8,7 @@ import { type MountFlags, mountAttributes, parseMountOptions } from './mount-opt
 import type { OciDeviceRule, OciIdMapping, OciMount, OciNamespaceType, OciProcess, OciSpec } from './oci.ts';
 import type { HealthRecord, RestartRecord } from './record.ts';
 import { schedulingSteps } from './scheduling.ts';
+import type { Scope } from './scope.ts';
 import { type LaunchProgram, type Step, step } from './steps.ts';
 import type { Warning } from './warning.ts';
 
@@ -44,6 +45,7 @@ export interface LaunchExtras {
   readonly mapsLayers?: boolean;
   readonly mounts: Readonly<Record<string, MountDetail>>;
   readonly cgroups: CgroupLayout;
+  readonly scope?: Scope | undefined;
   readonly hasCgroupFile: (controller: Controller, file: string) => boolean;
   /** `user[:group]`, and groups by name or number. */
   readonly user: string;
@@ -127,14 +129,18 @@ export function compileLaunch(spec: OciSpec, extras: LaunchExtras): Launch {
 
 const DEFAULT_CGROUP = '/tscompose';
 
-function planOf({ linux }: OciSpec, { cgroups: layout, hasCgroupFile: hasFile }: LaunchExtras): CgroupPlan {
+function planOf({ linux }: OciSpec, extras: LaunchExtras): CgroupPlan {
+  const { cgroups: layout, hasCgroupFile: hasFile, scope } = extras;
   const { cgroupsPath: path = DEFAULT_CGROUP, resources = {} } = linux;
-  return planCgroups({ path, resources, layout, hasFile });
+  return planCgroups({ path, resources, layout, hasFile, scope });
 }
 
 function cgroupSteps(plan: CgroupPlan, rules: readonly OciDeviceRule[]): Step[] {
-  const { deviceList, deviceProgram: programDirectory } = plan;
+  const { deviceList, deviceProgram: programDirectory, scope } = plan;
   return [
+    ...(scope === undefined
+      ? []
+      : [step('CGROUP_SCOPE', scope.slice, scope.unit, scope.description, scope.aside)]),
     ...plan.create.map((directory) => step('CGROUP_CREATE', directory)),
     ...plan.writes.map(([file, value]) => step('CGROUP_WRITE', file, value)),
     ...(deviceList === undefined ? [] : rules.map((rule) => deviceWrite(deviceList, rule))),

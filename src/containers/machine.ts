@@ -27,6 +27,8 @@ export interface Machine {
   readonly hostname: string;
   readonly cgroups: CgroupLayout;
   readonly hasCgroupFile: (controller: Controller, file: string) => boolean;
+  /** systemd is the machine's first process and manages control groups. */
+  readonly systemd: boolean;
   readonly apparmor: boolean;
   readonly selinux: boolean;
   /** Ids that nothing else on the machine has, as a container's own. */
@@ -58,6 +60,7 @@ export function inspectMachine(): Machine {
     hostname: hostname(),
     cgroups,
     hasCgroupFile: (controller, file) => hasCgroupFile(cgroups, controller, file),
+    systemd: existsSync('/run/systemd/system'),
     apparmor: read('/sys/module/apparmor/parameters/enabled')?.trim() === 'Y',
     selinux: existsSync('/sys/fs/selinux/enforce'),
     freeIds: { uids: freeIds('/etc/subuid'), gids: freeIds('/etc/subgid') },

@@ -26,6 +26,7 @@ import type {
 } from './oci.ts';
 import { commandOf, environmentOf, type ImageDefaults, numericUser, rlimitsOf, userOf } from './program.ts';
 import { resourcesOf } from './resources.ts';
+import { groupIn, scopeOf } from './scope.ts';
 import {
   fileLabel,
   MASKED_PATHS,
@@ -97,7 +98,7 @@ export function buildSpec(input: SpecInput): SpecResult {
       namespaces: namespaceList(input, namespaces),
       ...mappings(namespaces),
       devices: devices.nodes.map((node) => owned(node, input.nodes ?? [])),
-      cgroupsPath: cgroupPath(service, input.id),
+      cgroupsPath: cgroupPath(service, input.id, machine),
       resources: resourcesOf(service, devices.rules, machine),
       rootfsPropagation: 'slave',
       ...(rules ? { seccomp: rules } : {}),
@@ -261,8 +262,10 @@ function mappings({ uidMappings, gidMappings }: Namespaces): Partial<OciLinux> {
   return uidMappings.length === 0 ? {} : { uidMappings, gidMappings };
 }
 
-/** `/tscompose/ID`, or below the service's `cgroup_parent`. */
-function cgroupPath(service: Service, id: string): string {
+/** `/tscompose/ID`, or below the service's `cgroup_parent`, or in a scope of systemd. */
+function cgroupPath(service: Service, id: string, machine: Machine): string {
+  const scope = scopeOf(service, id, machine);
+  if (scope !== undefined) return groupIn(scope);
   const parent = service.cgroup_parent || '/tscompose';
   return `${parent.startsWith('/') ? parent : `/${parent}`}/${id}`.replace(/\/+/g, '/');
 }

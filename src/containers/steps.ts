@@ -16,6 +16,7 @@ export const STEPS = {
   GID_MAP: { op: 8, signature: 's', phase: 'prepare' },
   TIME_OFFSET: { op: 9, signature: 'sii', phase: 'prepare' },
   HOOK_STATE: { op: 10, signature: 'ss', phase: 'prepare' },
+  CGROUP_SCOPE: { op: 11, signature: 'ssss', phase: 'prepare' },
   ROOT_PROPAGATION: { op: 20, signature: 'i', phase: 'launch' },
   ROOT_OVERLAY: { op: 21, signature: 'sssss*', phase: 'launch' },
   ROOT_BIND: { op: 22, signature: 'ss', phase: 'launch' },

@@ -54,6 +54,7 @@ export const MACHINE: Machine = {
     uids: { containerID: 0, hostID: 100_000, size: 65_536 },
     gids: { containerID: 0, hostID: 100_000, size: 65_536 },
   },
+  systemd: false,
   apparmor: false,
   selinux: false,
   resolvConf: 'nameserver 192.0.2.1\nsearch example.org\n',

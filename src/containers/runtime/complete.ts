@@ -13,16 +13,18 @@ import type {
   OciSeccomp,
   OciSpec,
 } from '../oci.ts';
+import { groupIn, type Scope, scopeFromPath } from '../scope.ts';
 
 export interface Completed {
   readonly spec: OciSpec;
+  readonly scope?: Scope | undefined;
   readonly warnings: readonly string[];
 }
 
 export interface CompleteOptions {
   readonly id: string;
   readonly systemdCgroup: boolean;
-  readonly machine: Pick<Machine, 'architecture' | 'apparmor' | 'selinux'>;
+  readonly machine: Pick<Machine, 'architecture' | 'apparmor' | 'selinux' | 'systemd'>;
 }
 
 /** Throws ComposeError `invalid-value` or `unsupported` for what cannot be run as written. */
@@ -31,7 +33,7 @@ export function completeSpec(spec: OciSpec, options: CompleteOptions): Completed
   checkSysctls(spec);
   const process = completeProcess(spec.process, options.machine);
   const seccomp = spec.linux.seccomp && completeSeccomp(spec.linux.seccomp, options.machine);
-  const cgroupsPath = cgroupPath(spec.linux.cgroupsPath, options);
+  const { cgroupsPath, scope } = cgroupPath(spec.linux.cgroupsPath, options);
   const { mountLabel, ...linux } = spec.linux;
   const { resources = {} } = linux;
   return {
@@ -47,6 +49,7 @@ export function completeSpec(spec: OciSpec, options: CompleteOptions): Completed
         ...(mountLabel && options.machine.selinux ? { mountLabel } : {}),
       },
     },
+    scope,
     warnings: [...process.warnings, ...(seccomp?.warnings ?? [])],
   };
 }
@@ -151,20 +154,24 @@ function completeSeccomp(rules: OciSeccomp, { architecture }: Pick<Machine, 'arc
   };
 }
 
-/** `slice:prefix:name` for systemd, otherwise a path below the root of every hierarchy. */
-function cgroupPath(path: string | undefined, { id, systemdCgroup }: CompleteOptions): string {
-  if (!path) return `/tscompose/${id}`;
-  if (!systemdCgroup) return `/${path}`.replace(/\/+/g, '/');
-  const [slice = '', prefix = '', name = ''] = path.split(':');
-  const unit = name.endsWith('.slice') ? name : `${prefix ? `${prefix}-` : ''}${name}.scope`;
-  return `${slicePath(slice || 'system.slice')}/${unit}`;
-}
-
-/** `a-b.slice` lies in `a.slice`. */
-function slicePath(slice: string): string {
-  if (slice === '-.slice') return '';
-  const parts = slice.replace(/\.slice$/, '').split('-');
-  return parts.map((_, index) => `/${parts.slice(0, index + 1).join('-')}.slice`).join('');
+/** A path below the root of every hierarchy, or `slice:prefix:name` for systemd. */
+function cgroupPath(
+  path: string | undefined,
+  { id, systemdCgroup, machine }: CompleteOptions,
+): { readonly cgroupsPath: string; readonly scope?: Scope } {
+  if (!systemdCgroup) return { cgroupsPath: path ? `/${path}`.replace(/\/+/g, '/') : `/tscompose/${id}` };
+  if (path && !/^[^/:]*:[^/:]*:[^/:]+$/.test(path)) {
+    throw new ComposeError(
+      'invalid-value',
+      `expected cgroupsPath to be of format "slice:prefix:name", got "${path}"`,
+    );
+  }
+  if (!machine.systemd) {
+    const message = 'systemd not running on this host, cannot use systemd cgroups manager';
+    throw new ComposeError('unsupported', message);
+  }
+  const scope = scopeFromPath(path ?? '', id);
+  return { cgroupsPath: groupIn(scope), scope };
 }
 
 function devicesOf({ devices = [] }: OciLinux): readonly OciDevice[] {

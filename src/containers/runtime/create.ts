@@ -6,6 +6,7 @@ import { writeAtomically } from '../../state/record.ts';
 import { compileLaunch, type Launch } from '../launch.ts';
 import type { Machine } from '../machine.ts';
 import type { OciNamespace, OciSpec } from '../oci.ts';
+import type { Scope } from '../scope.ts';
 import { compileSeccomp } from '../seccomp-bpf.ts';
 import { encodeLaunch, STEPS } from '../steps.ts';
 import { completeSpec } from './complete.ts';
@@ -77,7 +78,7 @@ function planContainer(ctx: RuntimeContext, options: CreateOptions): ContainerPl
   const config = decodeBundle(text, bundle);
   checkTerminal(config, options);
   const machine = ctx.machine();
-  const { spec, warnings } = completeSpec(config, {
+  const { spec, scope, warnings } = completeSpec(config, {
     id: options.id,
     systemdCgroup: ctx.systemdCgroup,
     machine,
@@ -86,6 +87,7 @@ function planContainer(ctx: RuntimeContext, options: CreateOptions): ContainerPl
   try {
     const launch = compile({
       spec: withListenFds(spec, options),
+      scope,
       files,
       options: { ...options, bundle },
       machine,
@@ -123,18 +125,20 @@ function checkTerminal({ process }: OciSpec, { consoleSocket }: CreateOptions): 
 
 interface Compilation {
   readonly spec: OciSpec;
+  readonly scope: Scope | undefined;
   readonly files: RuntimeFiles;
   readonly options: CreateOptions;
   readonly machine: Machine;
 }
 
-function compile({ spec, files, options, machine }: Compilation): Launch {
+function compile({ spec, scope, files, options, machine }: Compilation): Launch {
   const { uid, gid, additionalGids = [] } = spec.process.user;
   return compileLaunch(spec, {
     mountPoint: files.rootfs,
     rootFs: { kind: 'directory', path: spec.root.path },
     mounts: {},
     cgroups: machine.cgroups,
+    scope,
     hasCgroupFile: machine.hasCgroupFile,
     user: `${uid}:${gid}`,
     groups: additionalGids.map(String),

@@ -19,7 +19,7 @@ export function features(machine: Pick<Machine, 'cgroups' | 'apparmor' | 'selinu
       cgroup: {
         v1: mode === 'v1' || mode === 'hybrid',
         v2: mode === 'v2',
-        systemd: false,
+        systemd: true,
         systemdUser: false,
         rdma: false,
       },
