@@ -296,9 +296,8 @@ const serviceFields: Readonly<Record<string, Codec>> = {
 
 export const service = struct(serviceFields);
 
-const { depends_on: _dependsOn, ...jobFields } = serviceFields;
 export const job = struct({
-  ...jobFields,
+  ...serviceFields,
   triggers: (node) => (node === undefined ? undefined : plain(node)),
 });
 

@@ -281,7 +281,7 @@ const rows: Readonly<Record<string, Rule>> = {
   'configs.*.labels': keyValues,
 };
 
-const rules = compile(alsoJobs(rows));
+const rules = compile({ ...alsoJobs(rows), 'jobs.*.triggers.schedule.*': keyed('cron') });
 
 /** Brings a document into long forms; unreadable short forms go to the report unless `lenient`. */
 export function toCanonical(document: Node, report: Report, lenient: boolean): Node {

@@ -6,6 +6,7 @@ import type { Path, Report } from './report.ts';
 import { keyPositionOf, type Node, nodeAt, positionOf } from './tree.ts';
 
 interface Checking {
+  readonly section: 'services' | 'jobs';
   readonly project: Project;
   readonly name: string;
   readonly service: Partial<Service>;
@@ -21,7 +22,7 @@ export function checkProject(project: Project, model: Node, report: Report): voi
         const full = [section, name, ...path];
         report.error(code, message, { at: placeOf(model, full), path: full, hint });
       };
-      const checking = { project, name, service, fail };
+      const checking = { section, project, name, service, fail };
       for (const check of serviceChecks) check(checking);
     }
   }
@@ -51,6 +52,7 @@ const serviceChecks: readonly ((checking: Checking) => void)[] = [
   checkBuild,
   checkNetworks,
   checkHealth,
+  checkJobName,
   checkDependencies,
   checkResources,
   checkLimits,
@@ -124,13 +126,28 @@ function checkHealth({ name, service, fail }: Checking): void {
   fail('invalid-value', message, ['healthcheck', 'test'], `write \`[CMD, ${first}, …]\``);
 }
 
-function checkDependencies({ project, name, service, fail }: Checking): void {
+function checkJobName({ section, project, name, fail }: Checking): void {
+  const isTaken = [project.services, project.disabledServices].some((services) =>
+    Object.hasOwn(services, name),
+  );
+  if (section !== 'jobs' || !isTaken) return;
+  fail(
+    'name-conflict',
+    `job "${name}" has the name of a service`,
+    [],
+    'both can be named to `run`: rename one',
+  );
+}
+
+function checkDependencies({ section, project, name, service, fail }: Checking): void {
   for (const [other, dependency] of Object.entries(service.depends_on ?? {})) {
     if (Object.hasOwn(project.services, other)) continue;
+    const isJob = Object.hasOwn(project.jobs, other);
+    if (isJob && section === 'jobs') continue;
     const isDisabled = Object.hasOwn(project.disabledServices, other);
     if (isDisabled && !dependency.required) continue;
-    const reason = isDisabled ? ', which is disabled by its profiles' : '';
-    const message = `service "${name}" depends on undefined service "${other}"${reason}`;
+    const reason = isDisabled ? ', which is disabled by its profiles' : isJob ? ', which is a job' : '';
+    const message = `${section === 'jobs' ? 'job' : 'service'} "${name}" depends on undefined service "${other}"${reason}`;
     fail('undefined-reference', message, ['depends_on', other], serviceHint(other, project));
   }
 }

@@ -113,6 +113,19 @@ const bindSource: Check = (node, path, report) => {
   report.error('missing-key', `${path.join('.')}: a bind mount needs a source`, { node, path: [...path] });
 };
 
+const triggers: Check = (node, path, report) => {
+  const [manual, schedule] = [get(node, 'manual'), get(node, 'schedule')];
+  if (manual === undefined && schedule === undefined) {
+    const message = `${path.join('.')}: one of manual or schedule must be set`;
+    const hint = 'write `manual: true` for a job that only runs when somebody asks for it';
+    report.error('missing-key', message, { node, path: [...path], hint });
+  }
+  if (schedule === undefined || manual?.kind !== 'scalar' || manual.value !== true) return;
+  const message = `${path.join('.')}: "manual: true" and "schedule" are mutually exclusive`;
+  const hint = 'remove `manual`: a job with a schedule can also be started by hand';
+  report.error('conflicting-keys', message, { node: manual, path: [...path, 'manual'], hint });
+};
+
 const checks = compile<Check>({
   ...alsoJobs<Check>({
     'services.*.deploy.resources.reservations.devices.*': countOrIds,
@@ -121,6 +134,7 @@ const checks = compile<Check>({
     'services.*.ports.*': hostAddress,
     'services.*.volumes.*': bindSource,
   }),
+  'jobs.*.triggers': triggers,
   'configs.*': oneSource('file', 'environment', 'content'),
   'secrets.*': oneSource('file', 'environment'),
   'volumes.*': noExternalOptions,

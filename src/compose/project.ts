@@ -358,7 +358,7 @@ export interface Service {
   readonly extensions?: Dict<unknown>;
 }
 
-export interface Job extends Omit<Service, 'depends_on'> {
+export interface Job extends Service {
   readonly triggers?: Dict<unknown>;
 }
 
