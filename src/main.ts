@@ -20,6 +20,8 @@ export interface MainOptions {
 
 /** Runs one command line and returns the exit code; prints every error, throws none. */
 export async function main(argv: readonly string[], options: MainOptions = {}): Promise<number> {
+  // What is written while nobody awaits it, the lines of a log for example.
+  process.on('uncaughtException', (error) => void report(error, argv).then((code) => process.exit(code)));
   try {
     return await dispatch(argv, options);
   } catch (error) {

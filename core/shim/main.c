@@ -204,6 +204,24 @@ static bool parse_exec(int argc, char *argv[], struct tsc_exec_options *options)
     return fine && options->program && options->pid > 0;
 }
 
+/* For a person at a terminal, who is told of no step. */
+static void explain(const struct tsc_error *error) {
+    const char *reason = strerror(error->code);
+    if (strcmp(error->step, "EXEC") == 0 && error->code == ENOENT)
+        fprintf(stderr, "error[command-not-found]: \"%s\" was not found in the container\n", error->path);
+    else if (strcmp(error->step, "EXEC") == 0)
+        fprintf(stderr, "error[command-not-executable]: \"%s\" cannot be executed in the container: %s\n",
+                error->path, reason);
+    else if (strcmp(error->step, "USER") == 0)
+        fprintf(stderr, "error[unknown-user]: the user or group \"%s\" does not exist in the container\n",
+                error->path);
+    else if (strcmp(error->step, "WORKING_DIRECTORY") == 0)
+        fprintf(stderr, "error[working-directory]: cannot use %s as working directory: %s\n", error->path,
+                reason);
+    else
+        complain(error);
+}
+
 static int exec(int argc, char *argv[]) {
     struct tsc_exec_options options = {.fault = read_fault()};
     struct tsc_error error = {0};
@@ -215,7 +233,7 @@ static int exec(int argc, char *argv[]) {
     if (code >= 0)
         return code;
     if (options.report == 0 || tsc_report_error(options.report, &error) < 0)
-        complain(&error);
+        explain(&error);
     return strcmp(error.step, "EXEC") != 0 ? 125 : error.code == ENOENT ? 127 : 126;
 }
 

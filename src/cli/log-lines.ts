@@ -23,6 +23,12 @@ export function shortName({
   return usual.includes(name) ? name.slice(project.length + 1) : name;
 }
 
+/** Times of one width: the log leaves zeros at the end out. */
+function inNanoseconds(time: string): string {
+  const [seconds = '', fraction = ''] = time.replace(/Z$/, '').split('.');
+  return `${seconds}.${fraction.padEnd(9, '0')}Z`;
+}
+
 /** Prints lines in big pieces; what is printed by `tell` keeps its place among them. */
 export class LogPrinter {
   readonly #context: CliContext;
@@ -94,7 +100,7 @@ export class LogPrinter {
     if (stream !== this.#stream) this.flush();
     this.#stream = stream;
     const prefix = this.#style.prefix ? this.#prefixOf(record) : '';
-    this.#text += this.#style.timestamps ? `${prefix}${time} ${line}\n` : `${prefix}${line}\n`;
+    this.#text += this.#style.timestamps ? `${prefix}${inNanoseconds(time)} ${line}\n` : `${prefix}${line}\n`;
     if (this.#text.length >= FLUSH_AT) this.flush();
     else this.#schedule();
   }

@@ -1,14 +1,16 @@
 // One more process in a running container: compiled from its launch program, run by the shim.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
+import { asObject } from '../state/decode.ts';
 import { containerFiles } from '../state/layout.ts';
 import { ALL_CAPABILITIES, capabilityMask } from './capabilities.ts';
+import { launchError } from './launch-error.ts';
 import type { Machine } from './machine.ts';
 import type { ContainerRecord } from './record.ts';
-import { readStatus, type Status } from './status.ts';
+import { decodeFailure, type LaunchFailure, readStatus, type Status } from './status.ts';
 import { decodeLaunch, encodeLaunch, type LaunchProgram, type Step, type StepName, step } from './steps.ts';
 
 export interface ExecOptions {
@@ -126,21 +128,40 @@ export function runExec(ctx: ExecContext, record: ContainerRecord, options: Exec
   return ctx.core.exec(ctx.core.shimPath, argv, process.env);
 }
 
-/** Starts a command that nobody waits for. */
+/**
+ * Starts a command that nobody waits for; what it writes is lost. A shim stays with it: a process in a container whose
+ * parent is not there to reap it would keep the container from ending.
+ */
 export async function execDetached(
   ctx: ExecContext,
   record: ContainerRecord,
   options: ExecOptions,
 ): Promise<void> {
-  const result = await runCaptured(ctx, record, { options, more: ['--detach'] });
-  if (result.exitCode === 0) return;
-  throw new ComposeError(
-    'command-not-found',
-    `cannot run ${JSON.stringify(options.command[0] ?? '')} in ${record.name}`,
-    {
-      cause: result.stderr.toString('utf8'),
-    },
-  );
+  const { program, status } = prepare(ctx, record, options);
+  const fd = ctx.core.memfd('exec', program);
+  const more = ['--inherit', '--report', String(REPORT_FD)];
+  const child = spawn(ctx.core.shimPath, execArguments(`/proc/self/fd/${PROGRAM_FD}`, status, more), {
+    stdio: ['ignore', 'ignore', 'ignore', fd, 'pipe'],
+    detached: true,
+  });
+  ctx.core.close(fd);
+  const failure = await failureOf(child);
+  child.unref();
+  if (failure !== undefined) throw launchError({ ...record, command: options.command }, failure);
+}
+
+/** Why the program does not run, once the shim has told; undefined when it does. */
+function failureOf(child: ChildProcess): Promise<LaunchFailure | undefined> {
+  const pipe = child.stdio[REPORT_FD];
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    child.once('error', reject);
+    pipe?.on('data', (bytes: Buffer) => parts.push(bytes));
+    pipe?.once('close', () => {
+      const report: unknown = JSON.parse(Buffer.concat(parts).toString('utf8') || '{}');
+      resolve(asObject(report, 'report').pid === undefined ? decodeFailure(report) : undefined);
+    });
+  });
 }
 
 export interface ExecResult {
@@ -157,25 +178,25 @@ export function execCaptured(
   options: ExecOptions,
   signal?: AbortSignal,
 ): Promise<ExecResult> {
-  return runCaptured(ctx, record, { options, more: [], signal });
+  return runCaptured(ctx, record, { options, signal });
 }
 
 interface Capture {
   readonly options: ExecOptions;
-  readonly more: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
 const PROGRAM_FD = 3;
+const REPORT_FD = 4;
 
 async function runCaptured(
   ctx: ExecContext,
   record: ContainerRecord,
-  { options, more, signal }: Capture,
+  { options, signal }: Capture,
 ): Promise<ExecResult> {
   const { program, status } = prepare(ctx, record, options);
   const fd = ctx.core.memfd('exec', program);
-  const argv = execArguments(`/proc/self/fd/${PROGRAM_FD}`, status, more);
+  const argv = execArguments(`/proc/self/fd/${PROGRAM_FD}`, status);
   const child = spawn(ctx.core.shimPath, argv, {
     stdio: ['ignore', 'pipe', 'pipe', fd],
     ...(signal ? { signal } : {}),

@@ -191,7 +191,8 @@ function decodeProbe(value: unknown, what: string): HealthProbe {
   };
 }
 
-function decodeFailure(value: unknown): LaunchFailure {
+/** Decodes why a launch failed. */
+export function decodeFailure(value: unknown): LaunchFailure {
   const o = asObject(value, 'error');
   return {
     errno: asNumber(o.errno, 'error.errno'),

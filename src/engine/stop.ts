@@ -65,7 +65,13 @@ async function killNow({ ctx }: Session, { id }: ContainerRecord): Promise<void>
 
 export async function killContainer(session: Session, action: ActionOf<'kill-container'>): Promise<void> {
   const record = session.world.container(action.container);
-  await withControl(session.ctx, record.id, (control) => control.kill(signalNumber(action.signal)));
+  const signal = signalNumber(action.signal);
+  await withControl(session.ctx, record.id, async (control) => {
+    const gone = control.watch(() => undefined).catch(() => undefined);
+    await control.kill(signal);
+    // Nothing survives that: who asked for it finds it ended.
+    if (signal === constants.signals.SIGKILL) await gone;
+  });
 }
 
 /** Freezes or thaws; ComposeError `container-state` when it is in that state already. */
