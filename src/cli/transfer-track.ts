@@ -23,14 +23,20 @@ const PHASES = {
   unpacking: 'Verified, unpacking',
   done: 'Complete',
   exists: 'Already exists',
+  mounted: 'Mounted from another repository',
 } as const;
+
+/** Nothing had to move. */
+function isHere(phase: Progress['phase']): boolean {
+  return phase === 'exists' || phase === 'mounted';
+}
 
 /** Keeps what was told last of each part of an image. */
 export function track(): Track {
   const parts = new Map<string, Progress>();
   const started = Date.now();
   let samples: { readonly at: number; readonly bytes: number }[] = [];
-  const fresh = (): readonly Progress[] => [...parts.values()].filter(({ phase }) => phase !== 'exists');
+  const fresh = (): readonly Progress[] => [...parts.values()].filter(({ phase }) => !isHere(phase));
   const sum = (key: 'bytes' | 'total'): number => fresh().reduce((total, part) => total + part[key], 0);
   const rate = (): number => {
     const first = samples[0];
@@ -81,7 +87,7 @@ export function documentTeller(
     say({
       id: shortDigest(digest),
       parent_id: parent,
-      status: phase === 'done' || phase === 'exists' ? 'Done' : 'Working',
+      status: phase === 'done' || isHere(phase) ? 'Done' : 'Working',
       text: PHASES[phase],
       current: bytes,
       total,
@@ -92,7 +98,7 @@ export function documentTeller(
 
 /** One line for each part that is not there yet, at most `most`. */
 export function partLines(state: Track, most = Number.POSITIVE_INFINITY): string[] {
-  const active = state.parts().filter(({ phase }) => phase !== 'done' && phase !== 'exists');
+  const active = state.parts().filter(({ phase }) => phase !== 'done' && !isHere(phase));
   return active
     .slice(0, Math.max(0, most))
     .map(

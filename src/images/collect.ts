@@ -4,7 +4,7 @@ import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { lockFile } from '../state/layout.ts';
 import { withLock } from '../state/lock.ts';
-import { findImage, readDocuments } from './image.ts';
+import { findImage, type ImageSummary, readDocuments, summaryOf } from './image.ts';
 import {
   chainIds,
   hexOf,
@@ -84,8 +84,8 @@ export interface PruneOptions {
   readonly all?: boolean;
   /** As for `removeImage`. */
   readonly inUse: () => ReadonlySet<string>;
-  /** Only images that were added before this time, ISO 8601. */
-  readonly until?: string | undefined;
+  /** Only these; made from all images when none can be added. */
+  readonly filter?: ((images: readonly ImageSummary[]) => (image: ImageSummary) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -94,20 +94,40 @@ export async function pruneImages(ctx: Context, options: PruneOptions): Promise<
   return whileAlone(ctx, options.signal, async () => {
     const images = readImages(ctx.layout);
     const inUse = options.inUse();
+    const passes = filterOf(ctx, images, options.filter);
     const goes = (image: StoredImage): boolean =>
-      !inUse.has(image.id) &&
-      (options.all === true || image.name === undefined) &&
-      (options.until === undefined || image.time < options.until);
-    const gone = images.filter(goes);
-    const rest = images.filter((image) => !goes(image));
-    if (gone.length > 0) await updateImages(ctx, () => rest);
-    const left = new Set(rest.map((image) => image.id));
-    return {
-      untagged: gone.flatMap((image) => image.name ?? []),
-      deleted: [...new Set(gone.map((image) => image.id))].filter((id) => !left.has(id)),
-      reclaimed: await sweep(ctx),
-    };
+      !inUse.has(image.id) && (options.all === true || image.name === undefined) && passes(image);
+    return removeImages(ctx, images, new Set(images.filter(goes)));
   });
+}
+
+function filterOf(
+  ctx: Context,
+  images: readonly StoredImage[],
+  filter: PruneOptions['filter'],
+): (image: StoredImage) => boolean {
+  if (filter === undefined) return () => true;
+  const summaries = new Map(images.map((image) => [image, summaryOf(ctx, image)]));
+  const passes = filter([...summaries.values()]);
+  return (image) => {
+    const summary = summaries.get(image);
+    return summary !== undefined && passes(summary);
+  };
+}
+
+async function removeImages(
+  ctx: Context,
+  images: readonly StoredImage[],
+  gone: ReadonlySet<StoredImage>,
+): Promise<Removed> {
+  const rest = images.filter((image) => !gone.has(image));
+  if (gone.size > 0) await updateImages(ctx, () => rest);
+  const left = new Set(rest.map((image) => image.id));
+  return {
+    untagged: [...gone].flatMap((image) => image.name ?? []),
+    deleted: [...new Set([...gone].map((image) => image.id))].filter((id) => !left.has(id)),
+    reclaimed: await sweep(ctx),
+  };
 }
 
 /** Runs `fn` while no image is removed. */

@@ -198,19 +198,28 @@ function layersOf(ctx: Context, { rootfs }: ConfigFile): string[] {
 
 /** An image as lists show it. */
 export interface ImageSummary extends StoredImage {
+  /** When it was made, ISO 8601. */
   readonly created?: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly size: number;
 }
 
 /** Every image of the store, newest first. */
 export function listImages(ctx: Context): ImageSummary[] {
   return readImages(ctx.layout)
-    .map((stored) => {
-      const { manifest, config } = readDocuments(ctx, stored);
-      const size = manifest.layers.reduce((total, layer) => total + layer.size, 0);
-      return { ...stored, ...(config.created === undefined ? {} : { created: config.created }), size };
-    })
+    .map((stored) => summaryOf(ctx, stored))
     .reverse();
+}
+
+/** A stored image with what its documents say. */
+export function summaryOf(ctx: Context, stored: StoredImage): ImageSummary {
+  const { manifest, config } = readDocuments(ctx, stored);
+  return {
+    ...stored,
+    ...(config.created === undefined ? {} : { created: config.created }),
+    labels: config.config.Labels ?? {},
+    size: manifest.layers.reduce((total, layer) => total + layer.size, 0),
+  };
 }
 
 /** Gives an image one more name. ComposeError `image-not-found`, `invalid-value`. */

@@ -20,10 +20,10 @@ export type BlobSource = (
   signal: AbortSignal | undefined,
 ) => AsyncIterable<Uint8Array>;
 
-/** How far one blob or layer is; bytes that were here already are told with `resumed`. */
+/** How far one blob or layer is; bytes that were here already count. */
 export interface Progress {
   readonly digest: string;
-  readonly phase: 'waiting' | 'downloading' | 'uploading' | 'unpacking' | 'done' | 'exists';
+  readonly phase: 'waiting' | 'downloading' | 'uploading' | 'unpacking' | 'done' | 'exists' | 'mounted';
   readonly bytes: number;
   readonly total: number;
 }

@@ -105,7 +105,7 @@ async function pushBlob(
     },
     signal: options.signal,
   });
-  tell(how === 'pushed' ? 'done' : 'exists', size);
+  tell(how === 'pushed' ? 'done' : how, size);
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {

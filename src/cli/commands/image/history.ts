@@ -16,7 +16,14 @@ export const command: CommandSpec = {
   summary: 'show the steps that an image was made by, last first',
   options: [
     { name: 'format', type: 'string', value: 'FORMAT', summary: 'table, json or a Go template' },
+    {
+      name: 'human',
+      short: 'H',
+      type: 'boolean',
+      summary: 'sizes and times for people; --human=false: bytes and exact times',
+    },
     { name: 'no-trunc', type: 'boolean', summary: 'show whole commands' },
+    { name: 'quiet', short: 'q', type: 'boolean', summary: 'show only ids' },
   ],
   positionals: { min: 1, max: 1 },
   async run(context, args) {
@@ -26,15 +33,21 @@ export const command: CommandSpec = {
       import('../../output.ts'),
     ]);
     const steps = historyOf(await context.state(), args.positionals[0] ?? '');
+    const human = !args.given('human') || args.flag('human');
+    const since = (created: string): string =>
+      human ? `${output.humanDuration(Date.now() - Date.parse(created))} ago` : created;
     const rows = steps.map(({ id, created, createdBy, size, comment }) => ({
       ID: args.flag('no-trunc') ? id : id.replace('sha256:', '').slice(0, 12),
       CreatedAt: created ?? '',
-      CreatedSince:
-        created === undefined ? 'N/A' : `${output.humanDuration(Date.now() - Date.parse(created))} ago`,
+      CreatedSince: created === undefined ? 'N/A' : since(created),
       CreatedBy: args.flag('no-trunc') ? createdBy : output.truncate(createdBy, LONGEST),
-      Size: output.decimalSize(size),
+      Size: human ? output.decimalSize(size) : String(size),
       Comment: comment,
     }));
+    if (args.flag('quiet')) {
+      context.out(rows.map(({ ID }) => `${ID}\n`).join(''));
+      return 0;
+    }
     context.out(renderListing(rows, { format: args.text('format'), columns: COLUMNS, json: 'lines' }));
     return 0;
   },

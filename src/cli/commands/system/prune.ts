@@ -7,6 +7,12 @@ export const command: CommandSpec = {
   summary: 'remove stopped containers, networks without containers and images without a name',
   options: [
     { name: 'all', short: 'a', type: 'boolean', summary: 'also images with a name that no container uses' },
+    {
+      name: 'filter',
+      type: 'list',
+      value: 'FILTER',
+      summary: 'only images with until=TIME, label=, label!=',
+    },
     { name: 'force', short: 'f', type: 'boolean', summary: 'do not ask' },
     { name: 'volumes', type: 'boolean', summary: 'also volumes that no container uses' },
   ],
@@ -19,6 +25,7 @@ export const command: CommandSpec = {
       { decimalSize },
       { confirm },
       { familiarName },
+      { imageFilter, PRUNE_FILTERS },
     ] = await Promise.all([
       import('./remove.ts'),
       import('../../../images/collect.ts'),
@@ -26,6 +33,7 @@ export const command: CommandSpec = {
       import('../../output.ts'),
       import('../../confirm.ts'),
       import('../image/names.ts'),
+      import('../image/filter.ts'),
     ]);
     const question = 'This removes all stopped containers, and the networks and images that nobody needs.';
     if (!args.flag('force') && !confirm(context, question)) return 0;
@@ -37,6 +45,8 @@ export const command: CommandSpec = {
     const images = await pruneImages(state, {
       all: args.flag('all'),
       inUse: () => imagesInUse(state),
+      filter: (all) =>
+        imageFilter({ filters: args.list('filter'), allowed: PRUNE_FILTERS, images: all, now: Date.now() }),
       signal: context.signal,
     });
     for (const name of images.untagged) context.out(`Untagged: ${familiarName({ name, id: '' })}\n`);
