@@ -15,7 +15,7 @@ import {
 } from './tree.ts';
 
 /** Most values in a file, those that aliases repeat included; most entries in one mapping or list. */
-const maxValues = 500_000;
+const maxValues = 350_000;
 const maxEntries = 100_000;
 /** Longest key, in UTF-16 units: as long as YAML allows on one line. */
 const maxKey = 1024;
