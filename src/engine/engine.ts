@@ -14,6 +14,7 @@ import { withLock } from '../state/lock.ts';
 import type { ApplyOptions } from './carry-out.ts';
 import { withModels } from './injection.ts';
 import type { OneoffOptions } from './oneoff.ts';
+import { withOwnContainers } from './own-containers.ts';
 import { withPredefined } from './predefined.ts';
 import { imagesFor, newSession, reach, reachWith, type Setting } from './reach.ts';
 import { discardContainer } from './remove.ts';
@@ -69,8 +70,8 @@ export interface Engine {
 }
 
 /** The project as plans understand it. */
-function prepare(project: Project): Project {
-  return withPredefined(withModels(project));
+function prepare(project: Project, { separator }: Pick<Setting, 'separator'>): Project {
+  return withOwnContainers(withPredefined(withModels(project)), separator);
 }
 
 /** Opens the engine on the state of this machine. */
@@ -85,14 +86,18 @@ export function openEngine(context: Context, options: EngineOptions = {}): Engin
   return {
     context,
     plan: async (project, goal) => {
-      const prepared = prepare(project);
+      const prepared = prepare(project, engine);
       const world = await observe(context, prepared, imagesFor(engine, prepared, goal));
       return reconcile(prepared, world.observed, goal, engine);
     },
     apply: (project, goal, applying = {}) =>
-      exclusively(engine, project, applying, () => reach(engine, prepare(project), { goal, applying })),
+      exclusively(engine, project, applying, () =>
+        reach(engine, prepare(project, engine), { goal, applying }),
+      ),
     run: (project, request, running = {}) =>
-      exclusively(engine, project, running, () => runOneoff(engine, prepare(project), { request, running })),
+      exclusively(engine, project, running, () =>
+        runOneoff(engine, prepare(project, engine), { request, running }),
+      ),
     recall: async (name) => recallProject(name, (await observe(context, { name }, [])).observed),
     discard: async (record) => {
       const world = await observe(context, { name: record.project }, []);

@@ -1,7 +1,7 @@
 // pid
 import { readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { inside, isImpossible, scene, serviceOf, titled } from '../inside.ts';
+import { inside, isImpossible, linesOf, scene, serviceOf, titled } from '../inside.ts';
 
 describe.skipIf(isImpossible)(titled('pid'), () => {
   test('private: sees its own processes only', async () => {
@@ -27,14 +27,37 @@ describe.skipIf(isImpossible)(titled('pid'), () => {
     await using stack = scene('');
     const name = `${stack.project}-lender`;
     const lender = serviceOf(`container_name: ${name}`, 'exec sleep 60', 'lender');
-    const app = serviceOf(
-      `pid: container:${name}\ndepends_on: [lender]`,
-      "tr '\\0' ' ' </proc/1/cmdline; echo",
+    stack.write('compose.yaml', `services:\n${lender}`);
+    await stack.ok('up', '-d');
+    await using other = scene(
+      `services:\n${serviceOf(`pid: container:${name}`, "tr '\\0' ' ' </proc/1/cmdline; echo")}`,
+      { env: { TSCOMPOSE_STATE_DIR: stack.stateDir } },
     );
-    stack.write('compose.yaml', `services:\n${lender}${app}`);
-    await stack.ok('up', '-d', 'lender');
+    await other.ok('up', '-d');
+    await other.ok('wait', 'app');
+    expect(await other.ok('logs', '--no-log-prefix', 'app')).toMatch(/^sleep/);
+  });
+
+  test('container: one of the same project is there first, whatever is borrowed of it', async () => {
+    await using stack = scene('');
+    const name = `${stack.project}-lender`;
+    const lender = serviceOf(
+      `container_name: ${name}\nipc: shareable\nvolumes: [./root/etc:/lent]`,
+      'exec sleep 60',
+      'lender',
+    );
+    const namespaces = 'for n in net ipc pid; do readlink /proc/self/ns/$n; done';
+    const borrow = ['network_mode', 'pid', 'ipc'].map((attribute) => `${attribute}: container:${name}`);
+    const app = serviceOf(
+      [...borrow, `volumes_from: ["container:${name}:ro"]`].join('\n'),
+      `${namespaces}; wc -l </lent/group`,
+    );
+    stack.write('compose.yaml', `services:\n${app}${lender}`);
     await stack.ok('up', '-d');
     await stack.ok('wait', 'app');
-    expect(await stack.ok('logs', '--no-log-prefix', 'app')).toMatch(/^sleep/);
+    const lent = linesOf(await stack.ok('exec', '-T', 'lender', 'sh', '-c', namespaces));
+    expect(linesOf(await stack.ok('logs', '--no-log-prefix', 'app'))).toEqual([...lent, '3']);
+    // Nothing is made anew by a second one.
+    expect((await stack.run('up', '-d')).stderr).not.toContain('Created');
   });
 });
