@@ -1,11 +1,11 @@
 // The firewall of this machine: our table made, changed in one transaction each, and taken down.
+import { rmSync } from 'node:fs';
 import { errnoOf } from '../../core/index.ts';
 import type { Context } from '../state/context.ts';
 import { readTextIfPresent, writeAtomically } from '../state/record.ts';
 import { batch, NETLINK_NETFILTER, parseMessages } from './netlink.ts';
 import {
   addElements,
-  addTable,
   deleteElements,
   deleteTable,
   listTables,
@@ -66,10 +66,11 @@ export function rebuildFirewall(
 }
 
 function tryRebuild(ctx: Context, sets: readonly SetElements[]): FirewallState {
+  // To delete what was added a moment before would do as well, but makes the kernel wait for an RCU grace period.
+  const former = isThere(ctx) ? [deleteTable(tableName(ctx.layout))] : [];
   for (const state of ['full', 'relay'] as const) {
     const messages = [
-      addTable(tableName(ctx.layout)),
-      deleteTable(tableName(ctx.layout)),
+      ...former,
       ...tableMessages(tableName(ctx.layout), { nat: state === 'full' }),
       ...additions(tableName(ctx.layout), sets),
     ];
@@ -81,6 +82,19 @@ function tryRebuild(ctx: Context, sets: readonly SetElements[]): FirewallState {
     }
   }
   return 'none';
+}
+
+function isThere(ctx: Context): boolean {
+  try {
+    return tables(ctx).includes(tableName(ctx.layout));
+  } catch (error) {
+    if (isMissingFeature(error)) return false;
+    throw error;
+  }
+}
+
+function tables(ctx: Context): readonly string[] {
+  return parseTables(parseMessages(ctx.core.netlink(NETLINK_NETFILTER, undefined, batch([listTables()]))));
 }
 
 const MISSING_FEATURE = new Set([
@@ -100,6 +114,8 @@ export function isMissingFeature(error: unknown): boolean {
 /** Adds elements; false when the table is not there. */
 export function addToFirewall(ctx: Context, sets: readonly SetElements[]): boolean {
   if (sets.length === 0 || firewallState(ctx) === 'none') return true;
+  // The kernel takes longer to refuse than to do it.
+  if (readTextIfPresent(stateFile(ctx)) === undefined) return false;
   try {
     send(ctx, transaction(additions(tableName(ctx.layout), sets)));
     return true;
@@ -148,8 +164,7 @@ export function removeFromFirewall(ctx: Context, sets: readonly SetElements[]): 
 /** Tables that we made for other state directories. */
 export function otherTables(ctx: Context): readonly string[] {
   if (firewallState(ctx) === 'none') return [];
-  const answer = ctx.core.netlink(NETLINK_NETFILTER, undefined, batch([listTables()]));
-  return parseTables(parseMessages(answer)).filter((name) => isForeign(ctx, name));
+  return tables(ctx).filter((name) => isForeign(ctx, name));
 }
 
 function isForeign({ layout }: Context, name: string): boolean {
@@ -159,6 +174,7 @@ function isForeign({ layout }: Context, name: string): boolean {
 export function removeFirewall(ctx: Context): void {
   if (firewallState(ctx) === 'none') return;
   unlessGone(() => send(ctx, transaction([deleteTable(tableName(ctx.layout))])));
+  rmSync(stateFile(ctx), { force: true });
 }
 
 function unlessGone(run: () => void): void {
