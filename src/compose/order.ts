@@ -90,7 +90,8 @@ function sortedBy(value: unknown, style: Style, isExtension: boolean): unknown {
     if (isExtension && value.length === 0) return style.emptyList;
     return value.map((item) => sortedBy(item, style, isExtension));
   }
-  if (typeof value !== 'object' || value === null) return value;
+  // A Map has its order.
+  if (typeof value !== 'object' || value === null || value instanceof Map) return value;
   return mapEntries(sortedEntries(value, style), (item, key) =>
     sortedBy(item, style, isExtension || key.startsWith('x-')),
   );

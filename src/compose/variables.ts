@@ -1,12 +1,22 @@
 // Which variables a document uses, for `config --variables`.
 import { variablesOf } from './template.ts';
 
-/** A variable of a document, with the names of the reference. */
+/** A variable of a document. */
 export interface UsedVariable {
   readonly name: string;
-  readonly default_value: string;
-  readonly presence_value: string;
+  readonly defaultValue: string;
+  readonly presenceValue: string;
   readonly required: boolean;
+}
+
+/** A variable with the names that the reference prints in a format. */
+export function printedVariable(
+  { name, defaultValue, presenceValue, required }: UsedVariable,
+  format: 'json' | 'yaml',
+): ReadonlyMap<string, unknown> {
+  const words = ['Name', 'DefaultValue', 'PresenceValue', 'Required'];
+  const values = [name, defaultValue, presenceValue, required];
+  return new Map(words.map((word, index) => [format === 'json' ? word : word.toLowerCase(), values[index]]));
 }
 
 /** The variables of all strings of a document, by name; the first default of several is told. */
@@ -27,8 +37,8 @@ function add(use: ReturnType<typeof variablesOf>[number], found: Map<string, Use
   const kind = use.operator.at(-1);
   found.set(use.name, {
     name: use.name,
-    default_value: before?.default_value || (kind === '-' ? use.argument : ''),
-    presence_value: before?.presence_value || (kind === '+' ? use.argument : ''),
+    defaultValue: before?.defaultValue || (kind === '-' ? use.argument : ''),
+    presenceValue: before?.presenceValue || (kind === '+' ? use.argument : ''),
     required: before?.required === true || kind === '?',
   });
 }

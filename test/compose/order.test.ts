@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { printJson } from '../../src/compose/json.ts';
 import { printDocument, printProject } from '../../src/compose/print.ts';
+import { collectVariables, printedVariable } from '../../src/compose/variables.ts';
 import { load } from './fixture.ts';
 
 const keysOf = (text: string): string[] =>
@@ -134,4 +135,15 @@ it('prints empty lists of extensions as null in JSON', () => {
   const { project } = load('services: { a: { image: b } }\nx-a: { b: [], c: [[]] }');
   expect(JSON.parse(printProject(project, 'json'))['x-a']).toEqual({ b: null, c: [null] });
   expect(printProject(project, 'yaml')).toMatch(/x-a:\n {2}b: \[\]\n {2}c:\n {4}- \[\]\n$/);
+});
+
+it('lists variables with the names of the reference', () => {
+  const [variable] = collectVariables({ a: '${A:-1}' });
+  const used = variable ?? expect.fail('no variable was found');
+  expect(printDocument({ A: printedVariable(used, 'json') }, 'json')).toBe(
+    '{\n  "A": {\n    "Name": "A",\n    "DefaultValue": "1",\n    "PresenceValue": "",\n    "Required": false\n  }\n}\n',
+  );
+  expect(printDocument({ A: printedVariable(used, 'yaml') }, 'yaml')).toBe(
+    'A:\n  name: A\n  defaultvalue: "1"\n  presencevalue: ""\n  required: false\n',
+  );
 });

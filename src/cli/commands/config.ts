@@ -270,7 +270,7 @@ async function printImages(request: Request): Promise<string> {
 
 async function printVariables(request: Request): Promise<string> {
   const options = { ...request.options, interpolate: false };
-  const [{ collectVariables }, { printDocument }, { table }, document] = await Promise.all([
+  const [{ collectVariables, printedVariable }, { printDocument }, { table }, document] = await Promise.all([
     import('../../compose/variables.ts'),
     import('../../compose/print.ts'),
     import('../output.ts'),
@@ -279,16 +279,15 @@ async function printVariables(request: Request): Promise<string> {
   const variables = collectVariables(document);
   const format = request.args.text('format');
   if (format !== undefined) {
-    return printDocument(
-      Object.fromEntries(variables.map((variable) => [variable.name, variable])),
-      format === 'json' ? 'json' : 'yaml',
-    );
+    const kind = format === 'json' ? 'json' : 'yaml';
+    const entries = variables.map((variable) => [variable.name, printedVariable(variable, kind)]);
+    return printDocument(Object.fromEntries(entries), kind);
   }
-  const rows = variables.map(({ name, required, default_value, presence_value }) => [
+  const rows = variables.map(({ name, required, defaultValue, presenceValue }) => [
     name,
     String(required),
-    default_value,
-    presence_value,
+    defaultValue,
+    presenceValue,
   ]);
   return table(['NAME', 'REQUIRED', 'DEFAULT VALUE', 'ALTERNATE VALUE'], rows);
 }
