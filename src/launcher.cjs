@@ -36,10 +36,16 @@ function readCache(dir) {
   }
 }
 
+// Not `recursive`: that never ends below /proc.
+function makeDirectory(dir) {
+  for (const path of [dir.replace(/\/[^/]*$/, ''), dir])
+    if (path && !fs.existsSync(path)) fs.mkdirSync(path, 0o755);
+}
+
 function writeCache(dir, data) {
   const temporary = `${dir}/${cacheName}.${process.pid}`;
   try {
-    fs.mkdirSync(dir, { recursive: true, mode: 0o755 });
+    makeDirectory(dir);
     if (fs.statSync(dir).uid !== uid) return false;
     fs.writeFileSync(temporary, data, { mode: 0o644, flag: 'wx' });
     fs.renameSync(temporary, `${dir}/${cacheName}`);

@@ -76,7 +76,6 @@ function prepare(project: Project, { separator }: Pick<Setting, 'separator'>): P
 
 /** Opens the engine on the state of this machine. */
 export function openEngine(context: Context, options: EngineOptions = {}): Engine {
-  enterBoot(context);
   const engine: Setting = {
     ctx: context,
     version: options.version ?? 'dev',
@@ -107,13 +106,14 @@ export function openEngine(context: Context, options: EngineOptions = {}): Engin
   };
 }
 
-/** Only one command works on a project at a time. */
+/** Only one command works on a project at a time. Whoever only looks writes nothing, not even that there was a reboot. */
 function exclusively<T>(
   { ctx }: Setting,
   { name }: Project,
   { signal, onEvent }: ApplyOptions,
   work: () => Promise<T>,
 ): Promise<T> {
+  enterBoot(ctx);
   const onWait = () => onEvent?.({ type: 'lock-waiting', project: name });
   const creating = lockFile(ctx.layout, 'containers');
   return withLock(

@@ -1,6 +1,7 @@
 // The boot id: how a reboot is noticed when the run directory is not on a tmpfs.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Context } from './context.ts';
+import { makeDirectory } from './directory.ts';
 import { bootIdFile } from './layout.ts';
 import { readTextIfPresent, writeAtomically } from './record.ts';
 
@@ -20,7 +21,7 @@ export function enterBoot(ctx: Context): boolean {
   if (seen === bootId) return false;
   if (seen !== undefined)
     for (const name of ['containers', 'networks']) ctx.core.removeTree(`${runDir}/${name}`);
-  mkdirSync(runDir, { recursive: true, mode: 0o711 });
+  makeDirectory(runDir);
   writeAtomically(bootIdFile(ctx.layout), `${bootId}\n`, { mode: 0o644 });
   return true;
 }

@@ -1,5 +1,5 @@
 // Where everything lives on disk: every path of the state and the run directory is made here.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** The two roots: what outlives a reboot, and what dies with the boot. */
 export interface Layout {
@@ -17,7 +17,7 @@ export interface LayoutOptions {
 /** Finds the roots: an explicit state directory, the system's for root, the XDG directories for others. */
 export function resolveLayout({ stateDir, environment, uid }: LayoutOptions): Layout {
   const explicit = stateDir ?? environment.TSCOMPOSE_STATE_DIR;
-  if (explicit) return { stateDir: explicit, runDir: join(explicit, 'run') };
+  if (explicit) return { stateDir: resolve(explicit), runDir: resolve(explicit, 'run') };
   if (uid === 0) return { stateDir: '/var/lib/tscompose', runDir: '/run/tscompose' };
   const data = environment.XDG_DATA_HOME || join(environment.HOME ?? '/', '.local/share');
   const state = join(data, 'tscompose');

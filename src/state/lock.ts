@@ -1,8 +1,8 @@
 // Locks between processes: flock() on files of the run directory, gone with the process that holds them.
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Core } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
+import { makeDirectory } from './directory.ts';
 
 export interface LockOptions {
   readonly exclusive: boolean;
@@ -31,7 +31,7 @@ async function acquire(
   path: string,
   { exclusive, signal, onWait }: LockOptions,
 ): Promise<number> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  makeDirectory(dirname(path));
   const fd = core.lock(path, { exclusive });
   if (fd !== undefined) return fd;
   onWait?.();

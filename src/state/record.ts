@@ -1,8 +1,9 @@
 // Atomic files: a reader sees the old content or the new one, never half of either.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ComposeError } from '../errors.ts';
 import type { Context } from './context.ts';
+import { makeDirectory } from './directory.ts';
 
 export interface WriteOptions {
   /** Permission bits of the file; 0o600 unless told. */
@@ -35,7 +36,7 @@ function writeMakingParent(path: string, content: string | Uint8Array, mode: num
     writeFileSync(path, content, { mode });
   } catch (cause) {
     if (errnoOf(cause) !== 'ENOENT') throw cause;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    makeDirectory(dirname(path));
     writeFileSync(path, content, { mode });
   }
 }
@@ -45,8 +46,7 @@ function writeMakingParent(path: string, content: string | Uint8Array, mode: num
  * set-user-ID program in there must not be a program of the machine.
  */
 export function makePrivateDirectory(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirectory(path, 0o700);
 }
 
 /** Reads a JSON file; undefined when it does not exist, ComposeError `state-corrupt` when it cannot be understood. */
@@ -80,6 +80,7 @@ export function syncRecords(ctx: Context): void {
 }
 
 function writeError(path: string, cause: unknown): ComposeError {
+  if (cause instanceof ComposeError) return cause;
   const errno = errnoOf(cause);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
     return new ComposeError('disk-full', `no space left to write ${path}`, { cause });

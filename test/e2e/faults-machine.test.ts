@@ -148,13 +148,31 @@ describe.skipIf(!isRoot)(needing('without root', { root: isRoot }), () => {
     expect(existsSync(join(stack.root, 'package/dist/.cache'))).toBe(false);
   });
 
-  it('a state directory that cannot be written is no bug', async () => {
+  it('plans and lists without a directory to write to', async () => {
     await using stack = new Stack({ compose: `services:\n  a: { ${SLEEP} }\n` });
-    const locked = join(stack.root, 'locked');
-    mkdirSync(locked, { mode: 0o700 });
-    const { code, stderr } = asNobody(stack, ['plan'], { TSCOMPOSE_STATE_DIR: join(locked, 'state') });
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^error\[\S+\]: .*locked.*permission denied/);
+    const { code, stdout, stderr } = asNobody(stack, ['plan'], { XDG_CACHE_HOME: '/proc/nosuch' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('create-container');
+    expect(asNobody(stack, ['ps', '-q'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+});
+
+describe.skipIf(!isRoot)(needing('a state directory', { root: isRoot }), () => {
+  it.each(['/proc/nosuch', '/dev/null'])('that cannot be made is said: %s', async (dir) => {
+    await using stack = new Stack({ compose: `services:\n  a: { ${SLEEP} }\n` });
+    for (const args of [['up', '-d'], ['down'], ['stop']]) {
+      const { code, stderr } = await stack.run('--state-dir', dir, ...args);
+      expect({ args, code }).toEqual({ args, code: 1 });
+      expect(stderr).toContain(`cannot make the directory ${dir}/`);
+      expect(stderr).toMatch(/hint: .*TSCOMPOSE_STATE_DIR/);
+    }
+    expect((await stack.run('--state-dir', dir, 'plan')).code).toBe(0);
+  });
+
+  it('may be relative to the current one', async () => {
+    await using stack = new Stack({ compose: `services:\n  a: { ${SLEEP} }\n` });
+    await stack.ok('--state-dir', '../state', 'up', '-d');
+    expect(await stack.ps()).toMatchObject([{ State: 'running' }]);
   });
 });
 
