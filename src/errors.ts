@@ -98,6 +98,7 @@ export type ErrorCode =
   | 'container-not-running'
   | 'container-state'
   | 'launch-step'
+  | 'copy'
   | 'command-not-found'
   | 'command-not-executable'
   | 'unknown-user'

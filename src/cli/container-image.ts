@@ -1,6 +1,6 @@
 // The image of one container as a row of `images`.
 import type { ContainerRecord } from '../containers/record.ts';
-import { type Image, resolveImage } from '../images/image.ts';
+import { type Image, resolveImage, unpackedSize } from '../images/image.ts';
 import { formatPlatform } from '../images/platform.ts';
 import { familiarName, tryParseReference } from '../images/reference.ts';
 import type { Context } from '../state/context.ts';
@@ -39,5 +39,5 @@ function isLocal(name: string): boolean {
 }
 
 function sizeOf(image: Image | undefined): number {
-  return image?.size ?? 0;
+  return image === undefined ? 0 : unpackedSize(image.layers);
 }

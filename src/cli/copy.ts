@@ -33,7 +33,7 @@ function placeOf(text: string): Place {
   return { service: text.slice(0, colon), path: text.slice(colon + 1) };
 }
 
-/** Copies; ComposeError `usage`, `container-not-found`, `file-not-found`. */
+/** Copies; ComposeError `usage`, `container-not-found`, `copy`. */
 export async function copyFiles(context: CliContext, options: CopyOptions): Promise<void> {
   const from = placeOf(options.source);
   const to = placeOf(options.destination);
@@ -132,8 +132,7 @@ interface StreamCopy {
 
 async function copyStream(state: Context, root: TreeRoot, { path, to, options }: StreamCopy): Promise<void> {
   const there = statInside(root.path, path);
-  if (!there?.stat.isDirectory())
-    throw new ComposeError('file-not-found', `${to} is no directory of the container`);
+  if (!there?.stat.isDirectory()) throw new ComposeError('copy', `${to} is no directory of the container`);
   const { decompress } = await import('../images/unpack.ts');
   await decompress(process.stdin, undefined, (archive) =>
     unpackTree(state, archive, { root: root.path, directory: there.path, keepOwners: options.keepOwners }),
@@ -149,7 +148,7 @@ interface Source {
 
 function describe(root: TreeRoot, path: string, text: string): Source {
   const found = statInside(root.path, path);
-  if (found === undefined) throw new ComposeError('file-not-found', `there is no ${text}`);
+  if (found === undefined) throw new ComposeError('copy', `there is no ${text}`);
   const isDirectory = found.stat.isDirectory();
   return { isDirectory, contentOnly: isDirectory && /(^|\/)\.$/.test(text), name: basename(path) };
 }
@@ -175,12 +174,11 @@ function aim(
   if (there?.stat.isDirectory())
     return { directory: there.path, name: source.contentOnly ? '' : source.name };
   if (there !== undefined && source.isDirectory)
-    throw new ComposeError('invalid-value', `cannot copy a directory to the file ${text}`);
+    throw new ComposeError('copy', `cannot copy a directory to the file ${text}`);
   if (there === undefined && text.endsWith('/') && !source.isDirectory)
-    throw new ComposeError('file-not-found', `there is no directory ${text}`);
+    throw new ComposeError('copy', `there is no directory ${text}`);
   const parent = statInside(base, dirname(there?.path ?? path));
-  if (!parent?.stat.isDirectory())
-    throw new ComposeError('file-not-found', `there is no directory ${dirname(path)}`);
+  if (!parent?.stat.isDirectory()) throw new ComposeError('copy', `there is no directory ${dirname(path)}`);
   const name = basename(there?.path ?? path);
   return source.contentOnly
     ? { directory: `${parent.path}/${name}`, name: '' }

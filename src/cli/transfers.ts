@@ -13,6 +13,8 @@ export interface TransferWords {
 export interface Transfers {
   /** One more image; tell what happens to it. */
   add(name: string): Transfer;
+  /** One that stays where it is. */
+  skip(name: string, reason: string): void;
   /** Call at the end, also after a failure. */
   finish(): void;
 }
@@ -21,7 +23,6 @@ export interface Transfer {
   progress(progress: Progress): void;
   done(text?: string): void;
   failed(message: string): void;
-  skipped(reason: string): void;
 }
 
 const REDRAW_MS = 80;
@@ -41,8 +42,8 @@ function silent(context: CliContext): Transfers {
       progress: () => undefined,
       done: () => undefined,
       failed: (message) => context.err(` ${name} Error ${message}\n`),
-      skipped: () => undefined,
     }),
+    skip: () => undefined,
     finish: () => undefined,
   };
 }
@@ -57,25 +58,25 @@ function lines(context: CliContext, words: TransferWords): Transfers {
         progress: phaseTeller(state, say),
         done: (text) => say(`${words.done} ${text ?? state.summary()}`.trimEnd()),
         failed: (message) => say(`Error ${message}`.trimEnd()),
-        skipped: (reason) => say(`Skipped - ${reason}`),
       };
     },
+    skip: (name, reason) => context.err(` ${name} Skipped - ${reason}\n`),
     finish: () => undefined,
   };
 }
 
 function documents(context: CliContext, words: TransferWords): Transfers {
+  const say = (document: object): void => context.err(`${JSON.stringify(document)}\n`);
   return {
     add: (name) => {
-      const say = (document: object): void => context.err(`${JSON.stringify(document)}\n`);
       say({ id: name, status: 'Working', text: words.doing });
       return {
         progress: documentTeller(name, say),
         done: () => say({ id: name, status: 'Done', text: words.done }),
         failed: (message) => say({ id: name, status: 'Error', text: 'Error', details: message }),
-        skipped: (reason) => say({ id: name, status: 'Done', text: 'Skipped', details: reason }),
       };
     },
+    skip: (name, reason) => say({ id: name, status: 'Done', text: 'Skipped', details: reason }),
     finish: () => undefined,
   };
 }
@@ -106,11 +107,15 @@ function drawing(context: CliContext, words: TransferWords): Transfers {
   const later = (): void => {
     timer ??= setTimeout(draw, REDRAW_MS).unref();
   };
+  const row = (name: string, ended: Pick<Drawn, 'end' | 'style'>): Drawn => {
+    const image: Drawn = { name, state: track(), ...ended };
+    images.push(image);
+    later();
+    return image;
+  };
   return {
     add: (name) => {
-      const image: Drawn = { name, state: track(), end: undefined, style: 'green' };
-      images.push(image);
-      later();
+      const image = row(name, { end: undefined, style: 'green' });
       const end = (text: string, style: Drawn['style']): void => {
         image.end = text;
         image.style = style;
@@ -123,9 +128,9 @@ function drawing(context: CliContext, words: TransferWords): Transfers {
         },
         done: (text) => end(`${words.done} ${text ?? image.state.summary()}`.trimEnd(), 'green'),
         failed: (message) => end(`Error ${message}`, 'red'),
-        skipped: (reason) => end(`Skipped - ${reason}`, 'yellow'),
       };
     },
+    skip: (name, reason) => void row(name, { end: `Skipped - ${reason}`, style: 'yellow' }),
     finish: () => {
       clearTimeout(timer);
       draw();

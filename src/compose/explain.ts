@@ -400,6 +400,10 @@ const EXPLANATIONS: Readonly<Record<ErrorCode, Explanation>> = {
     summary: 'The container is in a state in which this cannot be done.',
     text: 'For example a paused container cannot be executed in, and one that is being removed cannot be started.',
   },
+  copy: {
+    summary: 'A file cannot be copied into a container or out of it.',
+    text: 'The source is not there, the directory that is to take it is not, or a directory would replace a file. As with cp, a trailing slash or `/.` means what is in a directory.',
+  },
   'launch-step': {
     summary: 'A step of starting a container failed.',
     text: 'The message names the step (a mount, a limit, a capability …), its path and the answer of the kernel. Everything done before it was undone.',

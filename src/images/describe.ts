@@ -1,14 +1,14 @@
 // What is known of one image, in the words of `docker image inspect` and `docker history`.
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { findImage, layerDirs, readDocuments } from './image.ts';
+import { findImage, layerDirs, readDocuments, summaryOf } from './image.ts';
 import { familiarReference, parseReference } from './reference.ts';
 import { chainIds, layerDir, readImages, readLayerRecord, type StoredImage } from './store.ts';
 
 /** Everything that is known of an image. ComposeError `image-not-found`. */
 export function describeImage(ctx: Context, name: string): Readonly<Record<string, unknown>> {
   const { images, stored } = find(ctx, name);
-  const { manifest, config } = readDocuments(ctx, stored);
+  const { config } = readDocuments(ctx, stored);
   const names = images.filter((image) => image.id === stored.id).flatMap((image) => image.name ?? []);
   const chain = chainIds(config.rootfs.diff_ids);
   return {
@@ -23,7 +23,7 @@ export function describeImage(ctx: Context, name: string): Readonly<Record<strin
     Architecture: config.architecture,
     ...(config.variant === undefined ? {} : { Variant: config.variant }),
     Os: config.os,
-    Size: manifest.layers.reduce((total, layer) => total + layer.size, 0),
+    Size: summaryOf(ctx, stored).size,
     Manifest: stored.manifest,
     RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
     GraphDriver: { Name: 'overlay', Data: { LowerDir: layerDirs(ctx, chain).join(':') } },

@@ -104,7 +104,6 @@ function directoryImage(name: string, directory: string, command: readonly strin
     layers: [directory],
     platform: hostPlatform(),
     repoDigests: [],
-    size: 0,
   };
 }
 

@@ -1,5 +1,6 @@
 // Images as the rest of the program sees them: found by name, with what their containers run and their layers.
 import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { HOST_IMAGE, hostImage, rootfsImage, rootfsOf } from './host.ts';
@@ -19,6 +20,7 @@ import {
   layerDiff,
   readImages,
   readJsonBlob,
+  readLayerRecord,
   type StoredImage,
   storeFiles,
   updateImages,
@@ -38,8 +40,6 @@ export interface Image {
   readonly repoDigests: readonly string[];
   /** ISO 8601. */
   readonly created?: string;
-  /** Compressed bytes of its layers. */
-  readonly size: number;
   /** ISO 8601: when it was pulled, loaded or tagged last. */
   readonly pulled?: string;
 }
@@ -67,7 +67,7 @@ export async function resolveImage(
   const { manifest, config } = readDocuments(ctx, stored);
   const chain = chainIds(config.rootfs.diff_ids);
   if (!chain.every((id) => hasLayer(ctx, id))) await unpackMissing(ctx, { manifest, config, signal });
-  return imageOf(ctx, name, { stored, manifest, config });
+  return imageOf(ctx, name, { stored, config });
 }
 
 /** The stored image of a name, or of an id or the beginning of one. */
@@ -172,7 +172,7 @@ export function layerDirs(ctx: Context, chain: readonly string[]): string[] {
 function imageOf(
   ctx: Context,
   name: string,
-  { stored, manifest, config }: Documents & { readonly stored: StoredImage },
+  { stored, config }: Pick<Documents, 'config'> & { readonly stored: StoredImage },
 ): Image {
   return {
     name,
@@ -182,7 +182,6 @@ function imageOf(
     platform: stored.platform,
     repoDigests: stored.repoDigests,
     ...(config.created === undefined ? {} : { created: config.created }),
-    size: manifest.layers.reduce((total, layer) => total + layer.size, 0),
     pulled: stored.time,
   };
 }
@@ -201,6 +200,7 @@ export interface ImageSummary extends StoredImage {
   /** When it was made, ISO 8601. */
   readonly created?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Bytes of its files. */
   readonly size: number;
 }
 
@@ -213,13 +213,18 @@ export function listImages(ctx: Context): ImageSummary[] {
 
 /** A stored image with what its documents say. */
 export function summaryOf(ctx: Context, stored: StoredImage): ImageSummary {
-  const { manifest, config } = readDocuments(ctx, stored);
+  const { config } = readDocuments(ctx, stored);
   return {
     ...stored,
     ...(config.created === undefined ? {} : { created: config.created }),
     labels: config.config.Labels ?? {},
-    size: manifest.layers.reduce((total, layer) => total + layer.size, 0),
+    size: unpackedSize(layersOf(ctx, config)),
   };
+}
+
+/** Bytes of the files in layers, which are given as the directories of an image. */
+export function unpackedSize(layers: readonly string[]): number {
+  return layers.reduce((total, layer) => total + (readLayerRecord(dirname(layer))?.bytes ?? 0), 0);
 }
 
 /** Gives an image one more name. ComposeError `image-not-found`, `invalid-value`. */

@@ -1,6 +1,6 @@
 // The commands about images as a user types them, against registries that the test runs.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { connect } from 'node:net';
@@ -317,6 +317,47 @@ describe.skipIf(Object.values(needs).includes(false))(needing('images of a proje
     await stack.ok('down');
     expect(await stack.ok('image', 'prune', '-f')).toContain(`Deleted: ${id}`);
     expect(await active()).toMatchObject({ TotalCount: '0', Size: '0B' });
+  });
+
+  it('says what it leaves out, lists images as wide as Compose does, and fails to copy with 1', async () => {
+    await using registry = await new TestRegistry().listen();
+    const box = tar(
+      { name: 'bin/', type: '5', mode: 0o755 },
+      { name: 'bin/sh', mode: 0o755, content: readFileSync('/bin/busybox') },
+      { name: 'dir/', type: '5', mode: 0o755 },
+    );
+    registry.put('box', '1', { layers: [gzipSync(box)], diffIds: [sha256(box)] });
+    const name = `${registry.host}/box`;
+    await using stack = new Stack({
+      compose: `services:\n  app: { image: "${name}:1", command: [/bin/sh, -c, "exec sleep 1000"], init: true, stop_grace_period: 0s }\n`,
+    });
+    await stack.ok('up', '-d');
+    const { size } = statSync('/bin/busybox');
+    const [row] = JSON.parse(await stack.ok('images', '--format', 'json'));
+    expect(row).toMatchObject({ Repository: name, Tag: '1', Size: size });
+    const [head = '', line = ''] = (await stack.ok('images')).split('\n');
+    expect(head).toMatch(/^CONTAINER {11}REPOSITORY +TAG {17}PLATFORM {12}IMAGE ID {12}SIZE {16}CREATED$/);
+    expect(line.indexOf(name)).toBe(20);
+    expect((await stack.run('pull', '--policy', 'missing')).stderr).toBe(
+      ' app Skipped - Image is already present locally\n',
+    );
+    expect((await stack.run('push')).stderr).toContain(' app Skipped - Image is not built here');
+    expect((await stack.run('push', 'app')).stderr).toMatch(/ Already exists .*\n app Pushed\n$/);
+    await stack.ok('image', 'tag', `${name}:1`, `${registry.host}/fork:1`);
+    const mounted = await stack.run('image', 'push', `${registry.host}/fork:1`);
+    expect(mounted.stderr).toContain('Mounted from another repository');
+    writeFileSync(join(stack.dir, 'file'), 'x');
+    mkdirSync(join(stack.dir, 'directory'));
+    for (const [from, to] of [
+      ['app:/nothing', '.'],
+      ['file', 'app:/no/such/place'],
+      ['directory', 'app:/bin/sh'],
+    ] as const) {
+      const { code, stderr } = await stack.run('cp', from, to);
+      expect([code, stderr]).toEqual([1, expect.stringContaining('error[copy]')]);
+    }
+    await stack.ok('cp', 'file', 'app:/dir/');
+    expect(await stack.ok('exec', '-T', 'app', '/bin/sh', '-c', 'cat /dir/file')).toBe('x');
   });
 
   it('prunes what is stopped and unused, and nothing that is needed', async () => {

@@ -11,6 +11,9 @@ const COLUMNS = [
   { title: 'CREATED', field: 'CreatedSince' },
 ];
 
+/** As wide as Docker Compose makes a column. */
+const MIN_WIDTH = 20;
+
 export const command: CommandSpec = {
   name: 'images',
   usage: '[OPTIONS] [SERVICE...]',
@@ -43,7 +46,9 @@ export const command: CommandSpec = {
       context.out(`${JSON.stringify(shown.length === 0 ? null : shown)}\n`);
       return 0;
     }
-    context.out(renderListing(rows, { format: 'table', columns: COLUMNS, json: 'array' }));
+    context.out(
+      renderListing(rows, { format: 'table', columns: COLUMNS, json: 'array', minWidth: MIN_WIDTH }),
+    );
     return 0;
   },
 };

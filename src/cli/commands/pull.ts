@@ -47,13 +47,13 @@ export const command: CommandSpec = {
     const failures: unknown[] = [];
     try {
       await inParallel(wanted, context.global.parallel, async (image) => {
+        const reason = await skipReason(context, image, {
+          policy: args.text('policy'),
+          ignoreBuildable: args.flag('ignore-buildable'),
+        });
+        if (reason !== undefined) return transfers.skip(image.name, reason);
         const transfer = transfers.add(image.name);
         try {
-          const reason = await skipReason(context, image, {
-            policy: args.text('policy'),
-            ignoreBuildable: args.flag('ignore-buildable'),
-          });
-          if (reason !== undefined) return transfer.skipped(reason);
           if (context.global.dryRun) return transfer.done('(dry run)');
           const { pullImage } = await import('../../images/pull.ts');
           const { isNew } = await pullImage(await context.state(), image.image, {
@@ -90,8 +90,8 @@ async function skipReason(
   options: SkipOptions,
 ): Promise<string | undefined> {
   if (service.build !== undefined && (options.ignoreBuildable || service.pull_policy === 'build'))
-    return 'it can be built';
-  if (service.pull_policy === 'never') return 'its pull policy is never';
+    return 'Image can be built';
+  if (service.pull_policy === 'never') return 'Pull policy is never';
   const missingOnly =
     options.policy === 'missing' || (options.policy === undefined && isMissingPolicy(service.pull_policy));
   if (!missingOnly) return undefined;
@@ -102,7 +102,7 @@ async function skipReason(
   // what `latest` means changes, and to pull is to ask for that
   if (parseReference(image).tag === 'latest') return undefined;
   const present = await resolveImage(await context.state(), image, { platform, signal: context.signal });
-  return present === undefined ? undefined : 'the image is here';
+  return present === undefined ? undefined : 'Image is already present locally';
 }
 
 function isMissingPolicy(policy: string | undefined): boolean {

@@ -1,5 +1,6 @@
 // `push`: the images of services to their registries.
 import type { CommandSpec } from '../command.ts';
+import type { WantedImage } from '../image-choice.ts';
 
 export const command: CommandSpec = {
   name: 'push',
@@ -24,9 +25,13 @@ export const command: CommandSpec = {
       services: args.positionals,
       withDependencies: args.flag('include-deps'),
     });
-    // only what is built here is ours to push
-    const wanted = chosen.filter(({ service }) => service.build !== undefined || args.positionals.length > 0);
     const transfers = createTransfers(context, { doing: 'Pushing', done: 'Pushed' }, args.flag('quiet'));
+    // only what is built here is ours to push, unless somebody says so
+    const isOurs = ({ service }: WantedImage): boolean =>
+      service.build !== undefined || args.positionals.length > 0;
+    const wanted = chosen.filter(isOurs);
+    for (const image of chosen)
+      if (!isOurs(image)) transfers.skip(image.name, 'Image is not built here; name its service to push it');
     const registries = openRegistries({ environment: process.env });
     const failures: unknown[] = [];
     try {
