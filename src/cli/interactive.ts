@@ -6,6 +6,7 @@ import type { ContainerRecord } from '../containers/record.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import type { CliContext } from './command.ts';
+import { keyFilter } from './detach-keys.ts';
 
 export interface RelayOptions {
   /** The container has a terminal: ours is raw and its size is passed on. */
@@ -20,7 +21,9 @@ export interface RelayOptions {
 /** How a relay ended: the container's exit code when it is known. */
 export type RelayEnd =
   | { readonly kind: 'ended'; readonly exitCode: number | undefined }
-  | { readonly kind: 'detached' };
+  | { readonly kind: 'detached' }
+  /** By a signal that was not for the container. */
+  | { readonly kind: 'interrupted' };
 
 /** Relays until the container ends or the keys to leave are pressed. */
 export async function relay(
@@ -33,7 +36,7 @@ export async function relay(
   options: RelayOptions,
 ): Promise<RelayEnd> {
   attachment.onOutput((stream, bytes) => (stream === 'stdout' ? context.out(bytes) : context.err(bytes)));
-  const restore = options.tty ? useTerminal(context, attachment) : () => undefined;
+  const restore = options.tty ? useTerminal(context, attachment, options.stdin) : () => undefined;
   if (options.signals) passSignals(context, state, record);
   const detached = options.stdin
     ? passInput(attachment, options.detachKeys)
@@ -42,6 +45,7 @@ export async function relay(
     return await Promise.race([
       attachment.ended.then((exitCode): RelayEnd => ({ kind: 'ended', exitCode })),
       detached.then((): RelayEnd => ({ kind: 'detached' })),
+      ...(options.signals ? [] : [aborted(context.signal).then((): RelayEnd => ({ kind: 'interrupted' }))]),
     ]);
   } finally {
     restore();
@@ -49,14 +53,21 @@ export async function relay(
   }
 }
 
-/** Raw mode and the size of the window; returns what puts the terminal back. */
-function useTerminal(context: CliContext, attachment: Attachment): () => void {
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** The size of the window, and raw mode for who types; returns what puts the terminal back. */
+function useTerminal(context: CliContext, attachment: Attachment, stdin: boolean): () => void {
   const resize = () => attachment.resize(process.stdout.rows || 24, process.stdout.columns || 80);
   if (context.isTerminal('stdout')) {
     resize();
     process.stdout.on('resize', resize);
   }
-  if (!context.isTerminal('stdin')) return () => undefined;
+  if (!stdin || !context.isTerminal('stdin')) return () => undefined;
   process.stdin.setRawMode(true);
   return () => {
     process.stdin.setRawMode(false);
@@ -66,14 +77,11 @@ function useTerminal(context: CliContext, attachment: Attachment): () => void {
 /** Resolves when the keys to leave were pressed. */
 function passInput(attachment: Attachment, detachKeys: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
-    let matched = 0;
-    process.stdin.on('data', (bytes: Buffer) => {
-      for (const byte of bytes) {
-        matched = byte === detachKeys[matched] ? matched + 1 : byte === detachKeys[0] ? 1 : 0;
-        if (detachKeys.length > 0 && matched === detachKeys.length) return resolve();
-      }
+    const filter = keyFilter(detachKeys);
+    process.stdin.on('data', (typed: Buffer) => {
+      const { bytes, detached } = filter(typed);
       process.stdin.pause();
-      void attachment.write(bytes).then(() => process.stdin.resume());
+      void attachment.write(bytes).then(() => (detached ? resolve() : process.stdin.resume()));
     });
     process.stdin.on('end', () => attachment.endInput());
     process.stdin.on('error', () => attachment.endInput());
@@ -103,17 +111,4 @@ async function sendSignal(state: Context, { id }: ContainerRecord, number: numbe
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
   }
-}
-
-/** `ctrl-p,ctrl-q` or plain characters as bytes; throws `usage` for what is no key. */
-export function parseKeys(text: string): Uint8Array {
-  const bytes = text.split(',').map((key) => {
-    const control = /^ctrl-([a-z@[\\\]^_])$/i.exec(key)?.[1];
-    if (control !== undefined) return control.toUpperCase().charCodeAt(0) & 0x1f;
-    if (key.length === 1) return key.charCodeAt(0);
-    throw new ComposeError('usage', `--detach-keys: ${JSON.stringify(key)} is no key`, {
-      hint: 'keys are single characters or ctrl-LETTER, with commas between them',
-    });
-  });
-  return Uint8Array.from(bytes);
 }

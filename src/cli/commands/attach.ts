@@ -19,11 +19,12 @@ export const command: CommandSpec = {
   ],
   positionals: { min: 1, max: 1 },
   async run(context, args) {
-    const [{ existingProject }, { chooseContainer }, { connect }, { parseKeys, relay }, { waitForEnd }] =
+    const [{ existingProject }, { chooseContainer }, { connect }, { parseKeys }, { relay }, { waitForEnd }] =
       await Promise.all([
         import('../existing.ts'),
         import('../choose.ts'),
         import('../../containers/control.ts'),
+        import('../detach-keys.ts'),
         import('../interactive.ts'),
         import('../../engine/wait.ts'),
       ]);
@@ -36,15 +37,18 @@ export const command: CommandSpec = {
       running: true,
     });
     const state = await context.state();
+    const proxies = !args.given('sig-proxy') || args.flag('sig-proxy');
+    // With a terminal Ctrl-C is a key; what else ends this command, its window closed for example, leaves the container alone.
     const stdin = record.stdinOpen && !args.flag('no-stdin');
     const control = await connect(state, record.id);
     const attachment = await control.attach({ stdin, logs: true });
     const end = await relay(
       context,
       { state, record, attachment },
-      { tty: record.tty, stdin, detachKeys, signals: !args.given('sig-proxy') || args.flag('sig-proxy') },
+      { tty: record.tty, stdin, detachKeys, signals: proxies && !record.tty },
     );
     if (end.kind === 'detached') return 0;
+    if (end.kind === 'interrupted') return 130;
     return end.exitCode ?? (await waitForEnd(state, record, new AbortController().signal)).exitCode;
   },
 };
