@@ -11,50 +11,18 @@
 #include "error.h"
 #include "fd.h"
 #include "files.h"
-#include "layer_tar.h"
+#include "layer_parts.h"
 #include "syscalls.h"
 
 enum {
-    XATTR_SPACE = 65536, /* the kernel's limit for a value and for a list of names */
-    ENTRY_COST = 512,    /* of an entry without data, towards the limit */
-};
-
-/* A directory whose times, or everything when no entry told, are set at the end. */
-struct late_directory {
-    char *path;
-    struct timespec mtime;
-    size_t number;
-    bool implied;
-};
-
-struct tsc_layer {
-    struct tsc_tar *tar;
-    int root;
-    uint32_t flags;
-    char *prefix;
-    uint64_t limit; /* bytes of file data that may be written */
-    uint64_t written;
-    uint64_t entries;
-    uint64_t implied; /* directories that were made without an entry */
-    bool failed;
-    char parent_path[PATH_MAX]; /* the directory that `parent` is open on */
-    int parent;
-    int file;            /* being written, -1 when none */
-    char path[PATH_MAX]; /* of the present entry, clean */
-    uint32_t uid, gid, mode;
-    struct timespec mtime;
-    uint64_t size, end;
-    const struct tsc_tar_xattr *xattrs;
-    size_t xattr_count;
-    struct late_directory *late;
-    size_t late_count, late_capacity;
+    ENTRY_COST = 512, /* of an entry without data, towards the limit */
 };
 
 static const char WHITEOUT[] = ".wh.";
 static const char WHITEOUT_META[] = ".wh..wh.";
 static const char WHITEOUT_OPAQUE[] = ".wh..wh..opq";
 
-static int open_at(const struct tsc_layer *layer, int base, const char *path, uint64_t flags) {
+int tsc_layer_open_at(const struct tsc_layer *layer, int base, const char *path, uint64_t flags) {
     bool follow = (layer->flags & TSC_LAYER_FOLLOW) != 0;
     struct tsc_open_how how = {
         .flags = flags | O_CLOEXEC,
@@ -112,28 +80,6 @@ static void forget_parent(struct tsc_layer *layer) {
     layer->parent = -1;
 }
 
-static int remember_late(struct tsc_layer *layer, const char *path, const struct timespec *mtime) {
-    if (layer->late_count == layer->late_capacity) {
-        size_t capacity = layer->late_capacity ? layer->late_capacity * 2 : 256;
-        struct late_directory *grown = realloc(layer->late, capacity * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        layer->late = grown;
-        layer->late_capacity = capacity;
-    }
-    char *copy = strdup(path);
-    if (!copy)
-        return -ENOMEM;
-    layer->late[layer->late_count] = (struct late_directory){
-        .path = copy,
-        .mtime = mtime ? *mtime : (struct timespec){0},
-        .number = layer->late_count,
-        .implied = !mtime,
-    };
-    layer->late_count++;
-    return 0;
-}
-
 /* xattrs work by path alone on symbolic links and devices: /proc/self/fd names the parent exactly. */
 static int set_xattr_at(int parent, const char *name, const char *key, const void *value, size_t size) {
     char path[PATH_MAX];
@@ -146,13 +92,11 @@ static int mark_opaque(const struct tsc_layer *layer, int parent, const char *na
     return set_xattr_at(parent, name, key, "y", 1);
 }
 
-/* Names that belong to overlayfs itself would redirect it. */
-static bool is_reserved(const char *key) {
+bool tsc_layer_is_reserved(const char *key) {
     return strncmp(key, "trusted.overlay.", 16) == 0 || strncmp(key, "user.overlay.", 13) == 0;
 }
 
-/* A file system without this kind of attribute, or a caller who may not set it, is not an error of the layer. */
-static bool can_ignore(const struct tsc_layer *layer, const char *key, int error) {
+bool tsc_layer_can_ignore(const struct tsc_layer *layer, const char *key, int error) {
     if (error == -EOPNOTSUPP)
         return true;
     return error == -EPERM && (!(layer->flags & TSC_LAYER_OWNERS) || strncmp(key, "user.", 5) == 0);
@@ -161,10 +105,10 @@ static bool can_ignore(const struct tsc_layer *layer, const char *key, int error
 static int set_xattrs_at(const struct tsc_layer *layer, int parent, const char *name) {
     for (size_t i = 0; i < layer->xattr_count; i++) {
         const struct tsc_tar_xattr *xattr = &layer->xattrs[i];
-        if (is_reserved(xattr->name))
+        if (tsc_layer_is_reserved(xattr->name))
             continue;
         int r = set_xattr_at(parent, name, xattr->name, xattr->value, xattr->size);
-        if (r < 0 && !can_ignore(layer, xattr->name, r))
+        if (r < 0 && !tsc_layer_can_ignore(layer, xattr->name, r))
             return r;
     }
     return 0;
@@ -181,7 +125,7 @@ static int make_implied(struct tsc_layer *layer, int base, const char *name, con
     if (exceeds_limit(layer))
         return -EFBIG;
     if (mkdirat(base, name, 0755) == 0)
-        return layer->flags & TSC_LAYER_WHITEOUTS ? remember_late(layer, path, NULL) : 0;
+        return layer->flags & TSC_LAYER_WHITEOUTS ? tsc_layer_remember(layer, path, NULL) : 0;
     if (errno != EEXIST || fstatat(base, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     if (!is_whiteout(&status) || !(layer->flags & TSC_LAYER_WHITEOUTS))
@@ -189,31 +133,31 @@ static int make_implied(struct tsc_layer *layer, int base, const char *name, con
     if (unlinkat(base, name, 0) < 0 || mkdirat(base, name, 0755) < 0)
         return -errno;
     int r = mark_opaque(layer, base, name);
-    return r < 0 ? r : remember_late(layer, path, NULL);
+    return r < 0 ? r : tsc_layer_remember(layer, path, NULL);
 }
 
 /* Opens `path`, making what is missing of it. */
 static int open_directories(struct tsc_layer *layer, char *path, int *ret_fd) {
-    tsc_auto_fd int fd = open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
+    tsc_auto_fd int fd = tsc_layer_open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
     if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR)
         return fd;
     if (fd >= 0) {
         *ret_fd = tsc_take_fd(&fd);
         return 0;
     }
-    fd = open_at(layer, layer->root, "", O_PATH | O_DIRECTORY);
+    fd = tsc_layer_open_at(layer, layer->root, "", O_PATH | O_DIRECTORY);
     if (fd < 0)
         return fd;
     for (size_t at = 0; path[at];) {
         size_t stop = at + strcspn(path + at, "/");
         char saved = path[stop];
         path[stop] = 0;
-        int next = open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
+        int next = tsc_layer_open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
         int r = next;
         if (next == -ENOENT || next == -ENOTDIR) {
             r = make_implied(layer, fd, path + at, path);
             if (r == 0)
-                r = next = open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
+                r = next = tsc_layer_open_at(layer, layer->root, path, O_PATH | O_DIRECTORY);
         }
         path[stop] = saved;
         if (r < 0)
@@ -269,20 +213,20 @@ static int make_directory(struct tsc_layer *layer, const char *name) {
         r = set_owner_and_mode(layer, name);
     if (r == 0)
         r = set_xattrs_at(layer, layer->parent, name);
-    return r == 0 ? remember_late(layer, layer->path, &layer->mtime) : r;
+    return r == 0 ? tsc_layer_remember(layer, layer->path, &layer->mtime) : r;
 }
 
 /* The root of the layer is there already. */
 static int set_root(struct tsc_layer *layer) {
     forget_parent(layer);
     layer->parent_path[0] = 0;
-    layer->parent = open_at(layer, layer->root, "", O_PATH | O_DIRECTORY);
+    layer->parent = tsc_layer_open_at(layer, layer->root, "", O_PATH | O_DIRECTORY);
     if (layer->parent < 0)
         return layer->parent;
     int r = set_owner_and_mode(layer, ".");
     if (r == 0)
         r = set_xattrs_at(layer, layer->parent, ".");
-    return r == 0 ? remember_late(layer, "", &layer->mtime) : r;
+    return r == 0 ? tsc_layer_remember(layer, "", &layer->mtime) : r;
 }
 
 static int make_link(struct tsc_layer *layer, const char *name, const char *target) {
@@ -294,7 +238,7 @@ static int make_link(struct tsc_layer *layer, const char *name, const char *targ
     size_t length = (size_t)(base_of(path) - path);
     memcpy(directory, path, length);
     directory[length ? length - 1 : 0] = 0;
-    tsc_auto_fd int base = open_at(layer, layer->root, directory, O_PATH | O_DIRECTORY);
+    tsc_auto_fd int base = tsc_layer_open_at(layer, layer->root, directory, O_PATH | O_DIRECTORY);
     if (base < 0)
         return base;
     return linkat(base, base_of(path), layer->parent, name, 0) < 0 ? -errno : 0;
@@ -426,10 +370,10 @@ static int finish_file(const struct tsc_layer *layer, int fd) {
         return -errno;
     for (size_t i = 0; i < layer->xattr_count; i++) {
         const struct tsc_tar_xattr *xattr = &layer->xattrs[i];
-        if (is_reserved(xattr->name))
+        if (tsc_layer_is_reserved(xattr->name))
             continue;
         int r = fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0 ? -errno : 0;
-        if (r < 0 && !can_ignore(layer, xattr->name, r))
+        if (r < 0 && !tsc_layer_can_ignore(layer, xattr->name, r))
             return r;
     }
     const struct timespec times[2] = {layer->mtime, layer->mtime};
@@ -445,92 +389,6 @@ static int on_end(void *owner, struct tsc_error *reterr) {
     return r < 0 ? tsc_fail(reterr, r, "unpack", layer->path) : 0;
 }
 
-/* The directory `path` of the first layer below that has it; -ENOENT when none does. */
-static int open_below(const struct tsc_layer *layer, const char *const lower[], const char *path) {
-    for (; lower && *lower; lower++) {
-        tsc_auto_fd int base = tsc_fd_open(*lower, O_PATH | O_DIRECTORY, 0);
-        if (base < 0)
-            return base;
-        int fd = open_at(layer, base, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        if (fd != -ENOENT)
-            return fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV ? -ENOENT : fd;
-    }
-    return -ENOENT;
-}
-
-static int copy_xattrs(const struct tsc_layer *layer, int from, int to) {
-    tsc_auto_free char *names = malloc((size_t)2 * XATTR_SPACE);
-    if (!names)
-        return -ENOMEM;
-    char *value = names + XATTR_SPACE;
-    ssize_t size = flistxattr(from, names, XATTR_SPACE);
-    for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1) {
-        ssize_t length = fgetxattr(from, name, value, XATTR_SPACE);
-        if (length < 0 || is_reserved(name))
-            continue;
-        int r = fsetxattr(to, name, value, (size_t)length, 0) < 0 ? -errno : 0;
-        if (r < 0 && !can_ignore(layer, name, r))
-            return r;
-    }
-    return 0;
-}
-
-static int copy_from_below(const struct tsc_layer *layer, const char *const lower[], const char *path,
-                           int fd) {
-    struct stat status;
-    tsc_auto_fd int below = open_below(layer, lower, path);
-    static const struct timespec never[2]; /* 1970: the same wherever and whenever the layer is unpacked */
-    if (below == -ENOENT)
-        return futimens(fd, never) < 0 ? -errno : 0;
-    if (below < 0 || fstat(below, &status) < 0)
-        return below < 0 ? below : -errno;
-    if ((layer->flags & TSC_LAYER_OWNERS) && fchown(fd, status.st_uid, status.st_gid) < 0)
-        return -errno;
-    if (fchmod(fd, status.st_mode & 07777) < 0)
-        return -errno;
-    int r = copy_xattrs(layer, below, fd);
-    const struct timespec times[2] = {status.st_mtim, status.st_mtim};
-    return r < 0 ? r : futimens(fd, times) < 0 ? -errno : 0;
-}
-
-static int settle_directory(const struct tsc_layer *layer, const struct late_directory *late,
-                            const char *const lower[]) {
-    tsc_auto_fd int fd = open_at(layer, layer->root, late->path, O_RDONLY | O_DIRECTORY);
-    if (fd < 0)
-        return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
-    if (late->implied)
-        return copy_from_below(layer, lower, late->path, fd);
-    const struct timespec times[2] = {late->mtime, late->mtime};
-    return futimens(fd, times) < 0 ? -errno : 0;
-}
-
-/* By path; what an entry told comes after what was implied, and later entries after earlier ones. */
-static int compare_late(const void *left, const void *right) {
-    const struct late_directory *a = left;
-    const struct late_directory *b = right;
-    int order = strcmp(a->path, b->path);
-    if (order != 0)
-        return order;
-    if (a->implied != b->implied)
-        return a->implied ? -1 : 1;
-    return a->number < b->number ? -1 : 1;
-}
-
-/* Only the last word on each path counts. */
-static int settle_directories(struct tsc_layer *layer, const char *const lower[], struct tsc_error *reterr) {
-    if (layer->late_count > 0)
-        qsort(layer->late, layer->late_count, sizeof(layer->late[0]), compare_late);
-    for (size_t i = 0; i < layer->late_count; i++) {
-        const struct late_directory *late = &layer->late[i];
-        if (i + 1 < layer->late_count && strcmp(late->path, late[1].path) == 0)
-            continue;
-        int r = settle_directory(layer, late, lower);
-        if (r < 0)
-            return tsc_fail(reterr, r, "unpack", late->path);
-    }
-    return 0;
-}
-
 static const struct tsc_tar_sink SINK = {.entry = on_entry, .data = on_data, .end = on_end};
 
 static int start(struct tsc_layer *layer, const char *directory, const char *prefix,
@@ -541,7 +399,7 @@ static int start(struct tsc_layer *layer, const char *directory, const char *pre
     layer->prefix = malloc(PATH_MAX);
     int r = layer->prefix ? clean_path("", prefix, layer->prefix) : -ENOMEM;
     if (r == 0 && (layer->flags & TSC_LAYER_WHITEOUTS))
-        r = remember_late(layer, "", NULL);
+        r = tsc_layer_remember(layer, "", NULL);
     if (r < 0)
         return tsc_fail(reterr, r, "unpack", prefix);
     return tsc_tar_new(&SINK, layer, &layer->tar, reterr);
@@ -578,7 +436,7 @@ int tsc_layer_finish(struct tsc_layer *layer, const char *const lower[], uint64_
         return tsc_fail(reterr, -EINVAL, "unpack", "after a failure");
     int r = tsc_tar_finish(layer->tar, reterr);
     if (r == 0)
-        r = settle_directories(layer, lower, reterr);
+        r = tsc_layer_settle(layer, lower, reterr);
     if (r < 0)
         return r;
     *ret_bytes = layer->written;

@@ -4,17 +4,15 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "cleanup.h"
 #include "error.h"
 #include "fd.h"
+#include "layer_pack.h"
 #include "syscalls.h"
 
 enum {
-    BLOCK = 512,
-    BUFFER = 256 * 1024,
     MAX_DEPTH = PATH_MAX / 2, /* no path has more parts */
     MAX_OPEN = 64,            /* of the directories above the present one */
     XATTR_SPACE = 65536,
@@ -38,170 +36,6 @@ struct level {
     size_t path_length; /* of the archive's path up to here */
 };
 
-struct pack {
-    int output;
-    uint32_t flags;
-    uint64_t mount; /* of the start, when other mounts are left out */
-    uint64_t written;
-    uint8_t *buffer; /* pending output, then BUFFER bytes to read into */
-    size_t pending;
-    char path[PATH_MAX]; /* in the archive */
-    struct level *levels;
-    size_t depth;
-    struct link *links; /* open addressing; the capacity is a power of two */
-    size_t link_count, link_capacity;
-    char *pax;
-    size_t pax_size, pax_capacity;
-};
-
-static int flush(struct pack *pack) {
-    int r = tsc_fd_write_full(pack->output, pack->buffer, pack->pending);
-    pack->pending = 0;
-    return r;
-}
-
-static int put(struct pack *pack, const void *bytes, size_t length) {
-    const uint8_t *at = bytes;
-    pack->written += length;
-    while (length > 0) {
-        size_t space = BUFFER - pack->pending;
-        size_t part = length < space ? length : space;
-        memcpy(pack->buffer + pack->pending, at, part);
-        pack->pending += part;
-        at += part;
-        length -= part;
-        int r = pack->pending == BUFFER ? flush(pack) : 0;
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int put_padding(struct pack *pack, uint64_t size) {
-    static const uint8_t zeros[BLOCK];
-    return put(pack, zeros, (BLOCK - size % BLOCK) % BLOCK);
-}
-
-/* --- headers --- */
-
-static int pax_add(struct pack *pack, const char *key, const void *value, size_t length) {
-    size_t rest = strlen(key) + length + 3; /* blank, equals sign, newline */
-    size_t digits = 1;
-    size_t total = rest + digits;
-    for (size_t limit = 10; total >= limit; limit *= 10)
-        total = rest + ++digits;
-    if (pack->pax_size + total + 1 > pack->pax_capacity) {
-        size_t capacity = (pack->pax_size + total + 1) * 2;
-        char *grown = realloc(pack->pax, capacity);
-        if (!grown)
-            return -ENOMEM;
-        pack->pax = grown;
-        pack->pax_capacity = capacity;
-    }
-    char *at = pack->pax + pack->pax_size;
-    int head = snprintf(at, total + 1, "%zu %s=", total, key);
-    memcpy(at + head, value, length);
-    at[total - 1] = '\n';
-    pack->pax_size += total;
-    return 0;
-}
-
-static int pax_add_text(struct pack *pack, const char *key, const char *text) {
-    return pax_add(pack, key, text, strlen(text));
-}
-
-static int pax_add_number(struct pack *pack, const char *key, uint64_t number) {
-    char text[24];
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-    return pax_add_text(pack, key, text);
-}
-
-static int pax_add_time(struct pack *pack, const struct timespec *time) {
-    char text[48];
-    long long seconds = (long long)time->tv_sec;
-    long nanoseconds = time->tv_nsec;
-    const char *sign = "";
-    if (seconds < 0) {
-        /* the fraction counts away from zero in text, upwards in a timespec */
-        sign = "-";
-        seconds = nanoseconds > 0 ? -seconds - 1 : -seconds;
-        nanoseconds = nanoseconds > 0 ? 1000000000 - nanoseconds : 0;
-    }
-    snprintf(text, sizeof(text), "%s%lld.%09ld", sign, seconds, nanoseconds);
-    return pax_add_text(pack, "mtime", text);
-}
-
-static void put_octal(uint8_t *field, size_t width, uint64_t value) {
-    for (size_t i = width - 1; i-- > 0; value >>= 3)
-        field[i] = (uint8_t)('0' + (value & 7));
-    field[width - 1] = 0;
-}
-
-struct header {
-    const char *path, *link;
-    char type;
-    uint32_t mode, uid, gid;
-    uint64_t size;
-    dev_t device;
-    struct timespec mtime;
-};
-
-static bool fits_octal(uint64_t value, unsigned digits) {
-    return value >> (3 * digits) == 0;
-}
-
-static int put_block(struct pack *pack, const struct header *header) {
-    uint8_t block[BLOCK] = {0};
-    memcpy(block, header->path, strnlen(header->path, 100));
-    put_octal(block + 100, 8, header->mode);
-    put_octal(block + 108, 8, fits_octal(header->uid, 7) ? header->uid : 0);
-    put_octal(block + 116, 8, fits_octal(header->gid, 7) ? header->gid : 0);
-    put_octal(block + 124, 12, fits_octal(header->size, 11) ? header->size : 0);
-    put_octal(block + 136, 12, header->mtime.tv_sec > 0 ? (uint64_t)header->mtime.tv_sec : 0);
-    block[156] = (uint8_t)header->type;
-    memcpy(block + 157, header->link, strnlen(header->link, 100));
-    memcpy(block + 257, "ustar\00000", 8);
-    put_octal(block + 329, 8, major(header->device));
-    put_octal(block + 337, 8, minor(header->device));
-    memset(block + 148, ' ', 8);
-    uint32_t sum = 0;
-    for (size_t i = 0; i < BLOCK; i++)
-        sum += block[i];
-    put_octal(block + 148, 7, sum);
-    return put(pack, block, BLOCK);
-}
-
-/* What does not fit the classic header goes into a PAX header before it; xattrs are in `pack->pax` already. */
-static int put_header(struct pack *pack, const struct header *header) {
-    int r = 0;
-    if (strlen(header->path) > 100)
-        r = pax_add_text(pack, "path", header->path);
-    if (r == 0 && strlen(header->link) > 100)
-        r = pax_add_text(pack, "linkpath", header->link);
-    if (r == 0 && !fits_octal(header->uid, 7))
-        r = pax_add_number(pack, "uid", header->uid);
-    if (r == 0 && !fits_octal(header->gid, 7))
-        r = pax_add_number(pack, "gid", header->gid);
-    if (r == 0 && !fits_octal(header->size, 11))
-        r = pax_add_number(pack, "size", header->size);
-    if (r == 0 && (header->mtime.tv_nsec != 0 || header->mtime.tv_sec < 0 ||
-                   !fits_octal((uint64_t)header->mtime.tv_sec, 11)))
-        r = pax_add_time(pack, &header->mtime);
-    if (r == 0 && pack->pax_size > 0) {
-        struct header extended = {
-            .path = "PaxHeaders/entry", .link = "", .type = 'x', .mode = 0644, .size = pack->pax_size};
-        r = put_block(pack, &extended);
-        if (r == 0)
-            r = put(pack, pack->pax, pack->pax_size);
-        if (r == 0)
-            r = put_padding(pack, pack->pax_size);
-    }
-    pack->pax_size = 0;
-    return r < 0 ? r : put_block(pack, header);
-}
-
-/* --- entries --- */
-
 static bool is_reserved(const char *name) {
     return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
 }
@@ -223,7 +57,7 @@ static int collect_xattrs(struct pack *pack, const char *path, bool *ret_opaque)
             continue;
         }
         snprintf(key, sizeof(key), "SCHILY.xattr.%s", name);
-        int r = pax_add(pack, key, value, (size_t)length);
+        int r = tsc_pack_add_pax(pack, key, value, (size_t)length);
         if (r < 0)
             return r;
     }
@@ -289,12 +123,12 @@ static int put_content(struct pack *pack, int fd, uint64_t size) {
             memset(space, 0, part);
             count = (ssize_t)part;
         }
-        int r = put(pack, space, (size_t)count);
+        int r = tsc_pack_put(pack, space, (size_t)count);
         if (r < 0)
             return r;
         left -= (uint64_t)count;
     }
-    return put_padding(pack, size);
+    return tsc_pack_put_padding(pack, size);
 }
 
 static char type_of(mode_t mode) {
@@ -323,7 +157,7 @@ static int put_mark(struct pack *pack, size_t directory, const char *prefix, con
     if (length >= (int)sizeof(path))
         return -ENAMETOOLONG;
     struct header header = {.path = path, .link = "", .type = '0'};
-    return put_header(pack, &header);
+    return tsc_pack_put_header(pack, &header);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -430,7 +264,7 @@ static int put_file(struct pack *pack, struct header *header, int directory, con
     tsc_auto_fd int fd = tsc_fd_openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)
         return fd;
-    int r = put_header(pack, header);
+    int r = tsc_pack_put_header(pack, header);
     return r < 0 ? r : put_content(pack, fd, header->size);
 }
 
@@ -445,7 +279,7 @@ static int put_directory(struct pack *pack, struct header *header, int directory
     if (length == 0)
         header->path = "./";
     if (r == 0)
-        r = put_header(pack, header);
+        r = tsc_pack_put_header(pack, header);
     pack->pax_size = 0;
     if (r >= 0 && opaque)
         r = put_mark(pack, strlen(pack->path), "", ".wh..wh..opq");
@@ -481,7 +315,7 @@ static int put_entry(struct pack *pack, int directory, const char *name) {
         header.type = '1';
         header.link = earlier;
         header.size = 0;
-        return put_header(pack, &header);
+        return tsc_pack_put_header(pack, &header);
     }
     snprintf(full, sizeof(full), "/proc/self/fd/%d/%s", directory, name);
     r = collect_xattrs(pack, full, &opaque);
@@ -498,7 +332,7 @@ static int put_entry(struct pack *pack, int directory, const char *name) {
         link[length] = 0;
         header.link = link;
     }
-    return put_header(pack, &header);
+    return tsc_pack_put_header(pack, &header);
 }
 
 static int put_tree(struct pack *pack, int directory, const char *name, struct tsc_error *reterr) {
@@ -619,9 +453,9 @@ int tsc_tree_pack(const char *root, const char *path, const char *name, uint32_t
     r = r < 0 ? tsc_fail(reterr, r, "pack", path) : put_tree(pack, parent, last[0] ? last : ".", reterr);
     if (r == 0) {
         static const uint8_t end[2 * BLOCK];
-        r = put(pack, end, sizeof(end));
+        r = tsc_pack_put(pack, end, sizeof(end));
         if (r == 0)
-            r = flush(pack);
+            r = tsc_pack_flush(pack);
         if (r < 0)
             tsc_fail(reterr, r, "write archive of", path);
         else
