@@ -59,6 +59,9 @@ const keyValues: Rule = (node) => {
   return { ...map(result, node), note: listNote };
 };
 
+/** Nothing but a mapping, however it was written. */
+const asMapping = (node: Node): Node => ({ ...node, note: undefined });
+
 const environment: Rule = (node, context) => {
   for (const entry of stringsOf(node) ?? []) {
     const key = entry.value.split('=', 1)[0] ?? '';
@@ -76,7 +79,7 @@ const requiredKeyValues: Rule = (node, context) => {
     const message = `${context.path.join('.')}: invalid value "${entry.value}", expected key=value`;
     context.report.error('invalid-value', message, { node: entry.node, path: [...context.path] });
   }
-  return keyValues(node, context);
+  return asMapping(keyValues(node, context));
 };
 
 function stringsOf(node: Node): { value: string; node: Node }[] | undefined {
@@ -118,6 +121,8 @@ const envFiles: Rule = (node) => {
   return items;
 };
 
+const typographic = 'these are typographic quotes, which YAML takes for letters: write " or \'';
+
 /** A rule for a list whose entries may be short. */
 const shortEntries =
   (parse: (spec: string, like: Node) => Parsed, hint?: string): Rule =>
@@ -135,7 +140,8 @@ const shortEntries =
       if (!context.lenient) {
         const path = [...context.path, index];
         const message = `${context.path.join('.')}[${index}]: ${parsed.problem}`;
-        context.report.error('invalid-value', message, { node: item, path, hint });
+        const quotes = /[\u2018-\u201f]/.test(spec) ? typographic : undefined;
+        context.report.error('invalid-value', message, { node: item, path, hint: quotes ?? hint });
       }
       return [item];
     });
@@ -171,7 +177,7 @@ const ssh: Rule = (node, context) => {
     const message = `${context.path.join('.')}: invalid ssh key "${name.value}", expected id=path`;
     context.report.error('invalid-value', message, { node: name.node, path: [...context.path] });
   }
-  return keyValues(node, context);
+  return asMapping(keyValues(node, context));
 };
 
 const gpus: Rule = (node) =>

@@ -109,6 +109,8 @@ function checkNetworks({ project, name, service, fail }: Checking): void {
 function declareHint(name: string, section: string, declared: Dict<unknown>): string {
   if (name === '')
     return `the entry has no name: write one of those that \`${section}:\` at the top level declares`;
+  if (section === 'volumes' && name.includes('/'))
+    return `a directory of this machine starts with a dot or a slash: write ./${name}`;
   const similar = nearest(name, Object.keys(declared), (other) => `did you mean ${other}?`);
   return similar ?? `declare it at the top level: \`${section}: { ${name}: ${examples[section] ?? '{}'} }\``;
 }

@@ -54,7 +54,7 @@ export const optionalBool: Codec = present((node, decoding) => {
   if (node.kind !== 'scalar') return undefined;
   if (typeof node.value === 'boolean') return node.value;
   const truth = typeof node.value === 'string' ? toBoolean(node.value, node, decoding.report) : undefined;
-  return truth ?? invalid(node, `"${String(node.value)}" is not a boolean`, decoding);
+  return truth ?? invalid(node, `"${String(node.value)}" is neither true nor false`, decoding);
 });
 export const bool: Codec = unless(false, optionalBool);
 

@@ -29,6 +29,8 @@ export interface EnvFileOptions {
   readonly isNeeded: boolean;
 }
 
+const optionalHint = 'create it, or say that it may be missing: `{ path: …, required: false }`';
+
 interface Reading extends EnvFileOptions {
   readonly lookup: (name: string) => string | undefined;
 }
@@ -64,7 +66,7 @@ function readFile(node: Node, into: Map<string, EnvEntry>, reading: Reading): vo
   const isOptional = required?.kind === 'scalar' && (required.value === false || required.value === 'false');
   const mayMiss = isOptional || !reading.isNeeded;
   if (mayMiss && statSync(path, { throwIfNoEntry: false }) === undefined) return;
-  const content = readEnvText(path, 'env file', positionOf(pathNode));
+  const content = readEnvText(path, 'env file', positionOf(pathNode), optionalHint);
   const format = textOf(get(node, 'format')) ?? '';
   if (format !== '' && format !== '.env' && format !== 'raw') {
     report.error('invalid-value', `unsupported env_file format "${format}"`, {

@@ -1,6 +1,7 @@
 // `extends`: a service on top of another one, of the same file or of another, with its paths re-based.
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import type { Scope } from './documents.ts';
+import { nearest } from './hints.ts';
 import { dropMarks, mergeService } from './merge.ts';
 import { resolvePaths } from './paths.ts';
 import { asMap, clone, get, type MapNode, type Node, sizeOf, textOf } from './tree.ts';
@@ -89,6 +90,7 @@ function basePlace(
     scope.report.error('extends', message, {
       node: get(extended, 'service'),
       path: ['services', name, 'extends'],
+      hint: similarService(reference, place),
     });
     return undefined;
   }
@@ -99,8 +101,13 @@ function basePlace(
   scope.report.error('extends', `${subject}: ${what}`, {
     node: get(extended, 'service'),
     path: ['services', name, 'extends'],
+    hint: other === undefined ? undefined : similarService(reference, other),
   });
   return undefined;
+}
+
+function similarService(name: string, { services }: Place): string | undefined {
+  return nearest(name, [...services.entries.keys()], (other) => `did you mean ${other}?`);
 }
 
 /** The services of another file in long forms, their paths relative to where this file's paths start. */

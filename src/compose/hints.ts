@@ -159,6 +159,7 @@ export interface Wanted {
   /** The value is an entry of a list. */
   readonly inList: boolean;
   readonly string: boolean;
+  readonly boolean: boolean;
   readonly list: boolean;
   readonly mapping: boolean;
   /** A good value in YAML. */
@@ -168,6 +169,8 @@ export interface Wanted {
 /** The likely cure for a value of the wrong type. */
 export function typeHint(value: unknown, wanted: Wanted): string | undefined {
   if (value === null) return emptyHint(wanted);
+  if (wanted.boolean && typeof value === 'number')
+    return `write ${keyPrefix(wanted)}${value === 0 ? 'false' : 'true'}`;
   if (wanted.string && (typeof value === 'number' || typeof value === 'boolean')) {
     return unitHint(value, wanted) ?? `quote it: ${wanted.inList ? '- ' : keyPrefix(wanted)}"${value}"`;
   }
@@ -201,12 +204,16 @@ function unitHint(value: number | boolean, wanted: Wanted): string | undefined {
 
 function mappingEntryHint(value: Readonly<Record<string, unknown>>): string {
   const [key, inner] = Object.entries(value)[0] ?? [];
-  if (key === undefined || typeof inner === 'object') return 'an entry of this list is a plain string';
+  if (key === undefined) return 'an entry of this list is a plain string';
+  if (typeof inner === 'object') {
+    return `leave out the dash, so that \`${key}\` becomes a key of a mapping, or write only its name`;
+  }
   return `a colon and a space make a mapping of it; write - "${key}: ${inner}", - ${key}=${inner}, or leave out the dashes`;
 }
 
 function listHint(value: string, wanted: Wanted): string {
   if (wanted.inList) return 'put a list here';
+  if (/^-\S/.test(value)) return 'a space is missing after the dash';
   const entry = value.length > 40 ? '…' : value;
   return `start each entry with a dash, or write ${keyPrefix(wanted)}[${JSON.stringify(entry)}]`;
 }
@@ -219,77 +226,6 @@ function exampleHint({ key, inList, example }: Wanted): string | undefined {
 function keyPrefix({ key }: Wanted): string {
   return key === undefined ? '' : `${key}: `;
 }
-
-/**
- * The likely cure for YAML that cannot be read: what the parser said, the text, and the line (from 1)
- * where it gave up.
- */
-export function syntaxHint(message: string, text: string, line: number): string | undefined {
-  const lines = text.split(/\r\n|\n|\r/, line + 1);
-  if (lines.length < line) return byMessage(message);
-  const here = lines[line - 1] ?? '';
-  const before = lines.slice(0, line - 1).findLast((other) => other.trim() !== '') ?? '';
-  return byLine(here) ?? byIndent(here, lines[line] ?? '', line) ?? byLine(before) ?? byMessage(message);
-}
-
-function byLine(line: string): string | undefined {
-  return LINE_HINTS.find(({ when }) => when.test(line.slice(0, 500)))?.hint;
-}
-
-function byMessage(message: string): string | undefined {
-  return MESSAGE_HINTS.find(({ when }) => when.test(message))?.hint;
-}
-
-/** A key that stands further in than the `key: value` above it, which takes it for a part of the value. */
-function byIndent(here: string, next: string, line: number): string | undefined {
-  const [, indent = ''] = /^( *)[\w.-]+: +[^\s|>&#]/.exec(here) ?? [];
-  const [, deeper = ''] = /^( +)[\w.-]+:(?: |$)/.exec(next) ?? [];
-  const isDeeper = here.includes(': ') && deeper.length > indent.length;
-  return isDeeper ? `line ${line + 1} is indented further than line ${line}: align them` : undefined;
-}
-
-/** What a line looks like that YAML stumbles over, most certain first. */
-const LINE_HINTS: readonly { readonly when: RegExp; readonly hint: string }[] = [
-  { when: /^ *\t/, hint: 'a tab indents this line; YAML only allows spaces there' },
-  { when: /^(<{7}|={7}|>{7})( |$)/, hint: 'this is the mark of a merge conflict that was not resolved' },
-  {
-    when: /[:-]\s+\{\{|[:-]\s+\{%/,
-    hint: 'this looks like a template; fill it in first, or quote the value',
-  },
-  { when: /(^|\s)[\w.-]+:\s+-\s/, hint: 'put the first dash of a list on a line of its own' },
-  { when: /(:|-)\s+[@`]/, hint: 'quote a value that starts with @ or `' },
-  { when: /(:|-)\s+%/, hint: 'quote a value that starts with %' },
-  {
-    when: /(:|-)\s+\*[^\s]*[^\w\s-]/,
-    hint: 'quote a value that starts with *; without quotes it is a reference to an anchor',
-  },
-  { when: /^\s*[A-Za-z_][\w.-]*:[^\s/\\:]\S*\s*$/, hint: 'a space is missing after the colon' },
-  { when: /^\s*-[\w"'./]/, hint: 'a space is missing after the dash' },
-  { when: /^[^"'#]*:\s+[^"'#&*!|>{[\s][^"'#]*:\s/, hint: 'quote a value that contains a colon and a space' },
-  { when: /^\s*[\w.-]+\s*=/, hint: 'write `key: value`, or `- KEY=value` in a list' },
-  { when: /^\s*[A-Za-z_][\w.-]*\s*$/, hint: 'a colon is missing after the key, or a dash before the entry' },
-];
-
-/** By what the YAML parser says. */
-const MESSAGE_HINTS: readonly { readonly when: RegExp; readonly hint: string }[] = [
-  { when: /tab/i, hint: 'a tab indents this line; YAML only allows spaces there' },
-  {
-    when: /missing closing|unexpected end|must end with|expected .* to end with/i,
-    hint: 'a quote or bracket that was opened is not closed',
-  },
-  {
-    when: /escape/i,
-    hint: 'a backslash has a meaning in double quotes; use single quotes, or double the backslash',
-  },
-  { when: /nested mappings/i, hint: 'quote a value that contains a colon and a space' },
-  {
-    when: /same column|indent/i,
-    hint: 'keys of one mapping, and dashes of one list, have to be indented alike',
-  },
-  { when: /alias|anchor/i, hint: 'quote a value that starts with * or &' },
-  { when: /implicit/i, hint: 'a colon is missing after the key, or a quote is not closed' },
-  { when: /plain value cannot start/i, hint: 'quote the value' },
-];
 
 /** What an env file that only a container sees gives it. */
 export interface ContainerFile {

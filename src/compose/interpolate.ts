@@ -40,7 +40,7 @@ export function toBoolean(value: string, node: Node | undefined, report: Report)
 
 const boolean: Cast = (value, node, report) => {
   const truth = toBoolean(value, node, report);
-  return truth === undefined ? `"${value}" is not a boolean` : flag(truth, node);
+  return truth === undefined ? `"${value}" is neither true nor false` : flag(truth, node);
 };
 
 const service = (rows: Readonly<Record<string, Cast>>): Record<string, Cast> =>

@@ -188,7 +188,7 @@ const mountedAt =
       : undefined;
 
 const port: Identity = (item) => {
-  if (item.kind !== 'map') return undefined;
+  if (item.kind !== 'map') return textOf(item);
   const host = textOf(get(item, 'host_ip')) ?? '0.0.0.0';
   const published = get(item, 'published');
   // The reference never takes a port written as a number for the same port written as text.

@@ -15,9 +15,9 @@ export function readText(path: string, what: string, at?: Position): string {
   return read(path, { what, at, limit: maxBytes });
 }
 
-/** The text of a file of variables or labels; throws as readText does. */
-export function readEnvText(path: string, what: string, at?: Position): string {
-  return read(path, { what, at, limit: maxEnvBytes });
+/** The text of a file of variables or labels; throws as readText does, with `hint` when there is no such file. */
+export function readEnvText(path: string, what: string, at?: Position, hint?: string): string {
+  return read(path, { what, at, limit: maxEnvBytes, hint });
 }
 
 /** The text that came from elsewhere, if it is not too large. */
@@ -30,6 +30,8 @@ interface Reading {
   readonly what: string;
   readonly at?: Position | undefined;
   readonly limit: number;
+  /** What to do about a file that is missing, when none has a similar name. */
+  readonly hint?: string | undefined;
 }
 
 function read(path: string, reading: Reading): string {
@@ -71,11 +73,11 @@ function tooLarge(name: string, { limit, at }: Pick<Reading, 'limit' | 'at'>): C
   return new ComposeError('input-limit', `${name} is larger than ${limit / mebibyte} MiB`, place);
 }
 
-function unreadable(error: unknown, path: string, { what, at }: Reading): ComposeError {
+function unreadable(error: unknown, path: string, { what, at, hint: otherwise }: Reading): ComposeError {
   const code = (error as NodeJS.ErrnoException).code;
   const more = { ...(at === undefined ? {} : { at }), cause: error };
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    const hint = similarFile(path);
+    const hint = similarFile(path) ?? otherwise;
     return new ComposeError('file-not-found', `${what} ${path} not found: no such file or directory`, {
       ...more,
       ...(hint === undefined ? {} : { hint }),

@@ -148,6 +148,7 @@ class Check {
         key: typeof key === 'string' ? key : undefined,
         inList,
         string: (row.types & string) !== 0,
+        boolean: (row.types & TYPE.boolean) !== 0 && (row.types & (TYPE.integer | TYPE.fraction)) === 0,
         list: (row.types & array) !== 0,
         mapping: (row.types & object) !== 0 && row.types !== any,
         example: row.example ?? (inList ? this.#above.at(-1)?.example : undefined),
@@ -181,7 +182,9 @@ class Check {
     const guess = (word: string): string => `did you mean \`${word}\`?`;
     const meant = synonymOf(key, known, (word) => `\`${word}\` is the key for that`);
     return (
+      strangeBlank(key) ??
       this.#nestedSection() ??
+      this.#resourceKey(key, known) ??
       nearest(key, known, guess, 0) ??
       meant ??
       this.#looseService(key, value) ??
@@ -189,6 +192,13 @@ class Check {
       nearest(key, known, guess) ??
       ownKeys(known)
     );
+  }
+
+  /** A key of a network or volume that stands in a service. */
+  #resourceKey(key: string, known: readonly string[]): string | undefined {
+    if (this.#path[0] !== 'services' || this.#path.length !== 3 || known.includes(key)) return undefined;
+    const section = RESOURCE_KEYS[key];
+    return section === undefined ? undefined : `\`${key}\` belongs at the top of the file, into ${section}`;
   }
 
   /** A section such as `volumes:` that stands among the services. */
@@ -266,6 +276,25 @@ class Check {
       ...(more.onKey ? { onKey: true } : {}),
     });
   }
+}
+
+/** Keys that only networks or volumes have, and where these are declared. */
+const RESOURCE_KEYS: Readonly<Record<string, string>> = {
+  attachable: '`networks: { NAME: { … } }`',
+  driver_opts: '`networks: { NAME: { … } }` or `volumes: { NAME: { … } }`',
+  enable_ipv6: '`networks: { NAME: { … } }`',
+  external: '`networks: { NAME: { … } }` or `volumes: { NAME: { … } }`',
+  internal: '`networks: { NAME: { … } }`',
+  ipam: '`networks: { NAME: { … } }`',
+  subnet: '`networks: { NAME: { ipam: { config: [{ … }] } } }`',
+};
+
+/** Blanks that look like those of the indentation, and are letters to YAML. */
+function strangeBlank(key: string): string | undefined {
+  const blank = /^[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff]/.exec(key)?.[0];
+  if (blank === undefined) return undefined;
+  const code = blank.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+  return `the blank before it is U+${code}, which YAML takes for a letter: indent with ordinary spaces`;
 }
 
 /** The word of a list that was meant: the nearest, or the only one that ends with what was written. */

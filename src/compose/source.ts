@@ -16,9 +16,9 @@ import {
   type Pair,
   tooDeep,
 } from './assemble.ts';
-import { syntaxHint } from './hints.ts';
 import { parseCommon } from './parse.ts';
 import type { Report } from './report.ts';
+import { explainSyntax } from './syntax.ts';
 import { makeSource, type Node, type Source, type Span, scalar } from './tree.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: YAML allows no others
@@ -113,10 +113,8 @@ function reportSyntax(
     });
     return;
   }
-  const at = source.position(error.pos[0], error.pos[1]);
-  const message = error.message.trim();
-  const hint = at === undefined ? undefined : syntaxHint(message, source.text, at.line);
-  report.error('yaml-syntax', message.charAt(0).toLowerCase() + message.slice(1), { at, hint });
+  const { message, start, end, hint } = explainSyntax(error.message.trim(), source.text, error.pos);
+  report.error('yaml-syntax', message, { at: source.position(start, end), hint });
 }
 
 /** Where the innermost quote or bracket opens that is not closed at a place. */

@@ -55,7 +55,54 @@ const broken: Readonly<Record<string, Broken>> = {
   },
   'a line that is indented too far': {
     files: 'services:\n  web:\n    image: nginx\n     ports: []\n',
-    findings: [['yaml-syntax', 'compose.yaml:3:12', 'n', /line 4 is indented further than line 3/]],
+    findings: [['yaml-syntax', 'compose.yaml:4:6', 'ports: []', /line 4 is indented further than line 3/]],
+  },
+  'a line that is indented like none above it': {
+    files: 'services:\n  web:\n    image: a\n    environment:\n      - A=1\n      B: 2\n',
+    findings: [['yaml-syntax', 'compose.yaml:6:7', 'B', /have to be indented alike/]],
+  },
+  'an entry of a list among keys': {
+    files: 'services:\n  web:\n    image: a\n    environment:\n      A: 1\n      - B=2\n',
+    findings: [['yaml-syntax', 'compose.yaml:6:7', '-', /without a dash/]],
+  },
+  'a dash without a space': {
+    files: 'services:\n  web:\n    image: a\n    ports:\n      -"80:80"\n',
+    findings: [['wrong-type', 'compose.yaml:5:7', '-"80:80"', /a space is missing after the dash/]],
+  },
+  'the long form of a dependency in a list': {
+    files:
+      'services:\n  web:\n    image: a\n    depends_on:\n      - db:\n          condition: service_healthy\n  db: { image: b }\n',
+    findings: [['wrong-type', 'compose.yaml:5:9', 'db:', /leave out the dash/]],
+  },
+  'a condition where a mapping is expected': {
+    files: 'services:\n  web: { image: a, depends_on: { db: service_healthy } }\n  db: { image: b }\n',
+    findings: [
+      ['wrong-type', 'compose.yaml:2:38', 'service_healthy', /`db: \{ condition: service_healthy \}`/],
+    ],
+  },
+  'a blank that is none to YAML': {
+    files: 'services: { a: { image: b } }\n\u00a0web: 1\n',
+    findings: [['unknown-key', 'compose.yaml:2:1', '\u00a0web', /U\+00A0/]],
+  },
+  'typographic quotes': {
+    files: 'services:\n  web:\n    image: a\n    ports: [\u201c80:80\u201d]\n',
+    findings: [['invalid-value', 'compose.yaml:4:13', '\u201c80:80\u201d', /typographic quotes/]],
+  },
+  'a key of networks in a service': {
+    files: 'services:\n  web:\n    image: a\n    subnet: 10.0.0.0/24\n',
+    findings: [['unknown-key', 'compose.yaml:4:5', 'subnet', /at the top of the file, into `networks/]],
+  },
+  'a directory that looks like a volume': {
+    files: 'services:\n  web:\n    image: a\n    volumes: [data/sub:/x]\n',
+    findings: [['undefined-reference', 'compose.yaml:4:15', 'data/sub:/x', /write \.\/data\/sub/]],
+  },
+  'an env file that is missing': {
+    files: 'services:\n  web:\n    image: a\n    env_file: web.env\n',
+    findings: [['file-not-found', 'compose.yaml:4:15', 'web.env', /required: false/]],
+  },
+  'a secret without a name': {
+    files: 'services:\n  web:\n    image: a\n    secrets: [""]\n',
+    findings: [['undefined-reference', 'compose.yaml:4:15', '""', /the entry has no name/]],
   },
   'a quote that is not closed': {
     files: 'services:\n  web:\n    image: "nginx\n    tty: true\n',

@@ -1,7 +1,8 @@
 // Guesses at what the author of a file meant.
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { editDistance, nearest, synonymOf, syntaxHint, unsetVariableHint } from '../../src/compose/hints.ts';
+import { editDistance, nearest, synonymOf, unsetVariableHint } from '../../src/compose/hints.ts';
+import { syntaxHint } from '../../src/compose/syntax.ts';
 
 describe('nearest', () => {
   it.each([

@@ -211,7 +211,11 @@ describe('unknown keys', () => {
 describe('wrong types', () => {
   it.each([
     ['user: 1000', 'services.web.user must be a string, not the number 1000', 'quote it: user: "1000"'],
-    ['privileged: 1', 'services.web.privileged must be true or false, not the number 1', 'quote it'],
+    [
+      'privileged: 1',
+      'services.web.privileged must be true or false, not the number 1',
+      'write privileged: true',
+    ],
     ['image: [a]', 'services.web.image must be a string, not a list', 'for example `image: postgres:17`'],
     ['profiles: dev', 'services.web.profiles must be a list, not a string', 'write profiles: ["dev"]'],
     ['ports: "80:80"', 'services.web.ports must be a list, not a string', 'start each entry with a dash'],

@@ -107,7 +107,7 @@ describe('a document', () => {
     ['a: {true: b}', 'yaml-syntax', '1:5'],
     ['? [a]\n: b', 'yaml-syntax', '1:3'],
     ['a: "b', 'yaml-syntax', '1:4'],
-    ['a: b\n c: d', 'yaml-syntax', '1:4'],
+    ['a: b\n c: d', 'yaml-syntax', '2:2'],
     ['a: *b', 'yaml-syntax', '1:4'],
     ['a: &a [*a]', 'yaml-syntax', '1:8'],
     ['a: {<<: b}', 'yaml-syntax', '1:9'],
