@@ -49,6 +49,7 @@ describe('config', () => {
     [['--images'], 'proj-api\n'],
     [['--images', 'web'], 'proj-api\nnginx:1\n'],
     [['-q'], ''],
+    [['-q', '--services'], 'api\n'],
   ])('%j', async (argv, expected) => {
     expect(await run(project, argv)).toMatchObject({ out: expected, err: '', code: 0 });
   });

@@ -54,6 +54,12 @@ describe('warns about', () => {
   it.each([
     ['an image without tag', 'services: { a: { image: nginx } }', 'untagged-image'],
     ['an image with the tag latest', 'services: { a: { image: "reg:5000/nginx:latest" } }', 'untagged-image'],
+    ['a restart policy that there is not', service('restart: unless_stopped'), 'invalid-value'],
+    [
+      'a restart condition that there is not',
+      service('deploy: { restart_policy: { condition: on_failure } }'),
+      'invalid-value',
+    ],
     ['an open database port', service('ports: ["5432:5432"]'), 'exposed-port'],
     [
       'an open port in the long form',

@@ -74,7 +74,7 @@ export async function runConfig(
   const output = facet
     ? await facet.print({ context, args, options: { ...options, resolveEnv: facet.readsEnv === true } })
     : await printWhole({ context, args, options }, resolveDigest);
-  if (args.flag('quiet')) return 0;
+  if (facet === undefined && args.flag('quiet')) return 0;
   const file = args.text('output');
   if (file === undefined) context.out(output);
   else writeFileSync(resolve(file), output);
@@ -90,8 +90,9 @@ function optionsOf(context: CliContext, args: Arguments): LoadOptions {
   return {
     ...loadOptions(global),
     interpolate: !args.flag('no-interpolate'),
-    // Container names of Compose 1 go with its model, which knew no implied parts.
-    normalize: !args.flag('no-normalize') && !global.compatibility,
+    // The flag goes with the model of Compose 1, which knew no implied parts; the variable only with its names.
+    normalize:
+      !args.flag('no-normalize') && (!global.compatibility || Boolean(process.env.COMPOSE_COMPATIBILITY)),
     resolvePaths: !args.flag('no-path-resolution'),
     consistency: !args.flag('no-consistency'),
   };

@@ -1,4 +1,5 @@
 // Lint rules that compare a value with the text it was read from.
+import { nearest } from '../hints.ts';
 import type { Lint, ServiceRule } from '../lint.ts';
 import type { Service } from '../project.ts';
 
@@ -9,6 +10,7 @@ export const VALUE_RULES: readonly ServiceRule[] = [
   cutCommands,
   decimalModes,
   driveLetters,
+  unknownPolicies,
 ];
 
 function unquotedPorts(lint: Lint, { ports = [] }: Service, name: string): void {
@@ -24,6 +26,28 @@ function unquotedPorts(lint: Lint, { ports = [] }: Service, name: string): void 
       `quote it: "${written}"`,
     );
   });
+}
+
+const POLICIES = ['no', 'always', 'unless-stopped', 'on-failure'];
+const CONDITIONS = ['none', 'on-failure', 'any'];
+
+/** Words that the format takes, because it takes any, and no container can be started with. */
+function unknownPolicies(lint: Lint, { restart, deploy }: Service, name: string): void {
+  const tell = (path: string, value: string, known: readonly string[]): void => {
+    const similar = nearest(value, known, (word) => `did you mean ${word}?`);
+    lint.warn(
+      'invalid-value',
+      `services.${name}.${path}`,
+      `${path} of service ${name} is ${JSON.stringify(value)}, with which it does not start`,
+      similar ?? `known are ${known.join(', ')}`,
+    );
+  };
+  const policy = restart?.split(':', 1)[0] ?? 'no';
+  if (!POLICIES.includes(policy)) tell('restart', policy, POLICIES);
+  const condition = deploy?.restart_policy?.condition ?? 'any';
+  if (![...CONDITIONS, ...POLICIES].includes(condition)) {
+    tell('deploy.restart_policy.condition', condition, CONDITIONS);
+  }
 }
 
 /** Values whose text is not what the container gets: `1.10` is a number, and numbers have no trailing zeros. */
