@@ -7,7 +7,7 @@ import { installImage, type ManifestDocument, understand } from './install.ts';
 import { decodeIndex, isIndexType } from './manifest.ts';
 import { choosePlatform, formatPlatform, hostPlatform, parsePlatform, platformFits } from './platform.ts';
 import { familiarReference, formatReference, parseReference, type Reference } from './reference.ts';
-import { openRegistries, type RegistryClient, type Repository } from './registry.ts';
+import { type RegistryClient, type Repository, withRegistries } from './registry.ts';
 import { chainIds, hasBlob, readImages, type StoredImage, updateImages } from './store.ts';
 
 export interface PullOptions {
@@ -76,19 +76,6 @@ export async function remoteDigest(
   return withRegistries(registries, (client) =>
     resolveRemote(client.repository(reference, 'pull'), reference, signal),
   );
-}
-
-async function withRegistries<T>(
-  shared: RegistryClient | undefined,
-  fn: (client: RegistryClient) => Promise<T>,
-): Promise<T> {
-  if (shared !== undefined) return fn(shared);
-  const client = openRegistries({ environment: process.env });
-  try {
-    return await fn(client);
-  } finally {
-    client.close();
-  }
 }
 
 async function resolveRemote(

@@ -6,7 +6,7 @@ import { findImage, readDocuments } from './image.ts';
 import type { Progress } from './ingest.ts';
 import { type Descriptor, type Manifest, MEDIA } from './manifest.ts';
 import { familiarReference, parseReference, type Reference } from './reference.ts';
-import { openRegistries, type RegistryClient, type Repository } from './registry.ts';
+import { type RegistryClient, type Repository, withRegistries } from './registry.ts';
 import { blobFile, readBlob, readImages, type StoredImage, updateImages } from './store.ts';
 import { CHUNK } from './unpack.ts';
 
@@ -38,8 +38,7 @@ export async function pushImage(ctx: Context, name: string, options: PushOptions
     throw new ComposeError('image-not-found', `no image ${familiarReference(reference)} to push`, {
       hint: 'build it, or give it this name with `tscompose image tag`',
     });
-  const client = options.registries ?? openRegistries({ environment: process.env });
-  try {
+  return withRegistries(options.registries, async (client) => {
     const repository = client.repository(reference, 'push');
     const { manifest } = readDocuments(ctx, stored);
     await pushBlobs(ctx, { repository, manifest, options, origins: originsOf(ctx, images, reference) });
@@ -47,9 +46,7 @@ export async function pushImage(ctx: Context, name: string, options: PushOptions
     await repository.pushManifest({ descriptor: stored.manifest, bytes }, tag, options.signal);
     await remember(ctx, stored, reference);
     return { name: familiarReference(reference), digest: stored.manifest.digest, size: bytes.length };
-  } finally {
-    if (options.registries === undefined) client.close();
-  }
+  });
 }
 
 interface Blobs {

@@ -81,6 +81,20 @@ export function openRegistries(options: RegistryOptions): RegistryClient {
   };
 }
 
+/** Runs `fn` with a client that several calls share, or with one of its own. */
+export async function withRegistries<T>(
+  shared: RegistryClient | undefined,
+  fn: (client: RegistryClient) => Promise<T>,
+): Promise<T> {
+  if (shared !== undefined) return fn(shared);
+  const client = openRegistries({ environment: process.env });
+  try {
+    return await fn(client);
+  } finally {
+    client.close();
+  }
+}
+
 function endpointOfRegistry(registry: string, registries: Registries): Endpoint {
   const found = endpointsOf({ registry, repository: 'library/x', tag: 'latest' }, registries).at(-1);
   if (found === undefined) throw new ComposeError('registry', `no server for ${registry}`);

@@ -30,51 +30,37 @@ export const command: CommandSpec = {
     { name: 'no-parallel', type: 'boolean', hidden: true, summary: '', deprecated: 'use --parallel 1' },
   ],
   async run(context, args) {
-    const [project, { chooseImages, inParallel }, { createTransfers }, { openRegistries }] =
-      await Promise.all([
-        context.loadProject({ services: args.positionals, frozen: args.flag('frozen') }),
-        import('../image-choice.ts'),
-        import('../transfers.ts'),
-        import('../../images/registry.ts'),
-      ]);
+    const [project, { chooseImages }, { transferAll }, { pullImage }] = await Promise.all([
+      context.loadProject({ services: args.positionals, frozen: args.flag('frozen') }),
+      import('../image-choice.ts'),
+      import('../transferring.ts'),
+      import('../../images/pull.ts'),
+    ]);
     const wanted = chooseImages(project, {
       services: args.positionals,
       withDependencies: args.flag('include-deps'),
       mounted: true,
     });
-    const transfers = createTransfers(context, { doing: 'Pulling', done: 'Pulled' }, args.flag('quiet'));
-    const registries = openRegistries({ environment: process.env });
-    const failures: unknown[] = [];
-    try {
-      await inParallel(wanted, context.global.parallel, async (image) => {
-        const reason = await skipReason(context, image, {
-          policy: args.text('policy'),
-          ignoreBuildable: args.flag('ignore-buildable'),
+    const ignoreBuildable = args.flag('ignore-buildable');
+    const failures = await transferAll(context, wanted, {
+      words: { doing: 'Pulling', done: 'Pulled' },
+      quiet: args.flag('quiet'),
+      nameOf: ({ name }) => name,
+      skip: (image) => skipReason(context, image, { policy: args.text('policy'), ignoreBuildable }),
+      perform: async ({ image, platform }, transfer, registries) => {
+        const { isNew } = await pullImage(await context.state(), image, {
+          platform,
+          registries,
+          offline: context.global.offline,
+          signal: context.signal,
+          onProgress: transfer.progress,
         });
-        if (reason !== undefined) return transfers.skip(image.name, reason);
-        const transfer = transfers.add(image.name);
-        try {
-          if (context.global.dryRun) return transfer.done('(dry run)');
-          const { pullImage } = await import('../../images/pull.ts');
-          const { isNew } = await pullImage(await context.state(), image.image, {
-            platform: image.platform,
-            registries,
-            offline: context.global.offline,
-            signal: context.signal,
-            onProgress: transfer.progress,
-          });
-          transfer.done(isNew ? undefined : '(nothing new)');
-        } catch (error) {
-          if (context.signal.aborted) throw error;
-          transfer.failed(error instanceof Error ? error.message : String(error));
-          if (image.service.build === undefined) failures.push(error);
-        }
-      });
-    } finally {
-      registries.close();
-      transfers.finish();
-    }
-    if (failures.length > 0 && !args.flag('ignore-pull-failures')) throw failures[0];
+        transfer.done(isNew ? undefined : '(nothing new)');
+      },
+    });
+    // what cannot be pulled may still be built
+    const serious = failures.find(({ item }) => item.service.build === undefined);
+    if (serious !== undefined && !args.flag('ignore-pull-failures')) throw serious.error;
     return 0;
   },
 };

@@ -12,48 +12,33 @@ export const command: CommandSpec = {
     { name: 'quiet', short: 'q', type: 'boolean', summary: 'no progress' },
   ],
   async run(context, args) {
-    const [project, { chooseImages, inParallel }, { createTransfers }, { openRegistries }, { ComposeError }] =
-      await Promise.all([
-        context.loadProject({ services: args.positionals }),
-        import('../image-choice.ts'),
-        import('../transfers.ts'),
-        import('../../images/registry.ts'),
-        import('../../errors.ts'),
-      ]);
+    const [project, { chooseImages }, { transferAll }, { pushImage }, { ComposeError }] = await Promise.all([
+      context.loadProject({ services: args.positionals }),
+      import('../image-choice.ts'),
+      import('../transferring.ts'),
+      import('../../images/push.ts'),
+      import('../../errors.ts'),
+    ]);
     if (context.global.offline) throw new ComposeError('registry', 'cannot push offline');
     const chosen = chooseImages(project, {
       services: args.positionals,
       withDependencies: args.flag('include-deps'),
     });
-    const transfers = createTransfers(context, { doing: 'Pushing', done: 'Pushed' }, args.flag('quiet'));
     // only what is built here is ours to push, unless somebody says so
     const isOurs = ({ service }: WantedImage): boolean =>
       service.build !== undefined || args.positionals.length > 0;
-    const wanted = chosen.filter(isOurs);
-    for (const image of chosen)
-      if (!isOurs(image)) transfers.skip(image.name, 'Image is not built here; name its service to push it');
-    const registries = openRegistries({ environment: process.env });
-    const failures: unknown[] = [];
-    try {
-      await inParallel(wanted, context.global.parallel, async ({ image, name }) => {
-        const transfer = transfers.add(name);
-        try {
-          if (context.global.dryRun) return transfer.done('(dry run)');
-          const { pushImage } = await import('../../images/push.ts');
-          const options = { registries, signal: context.signal, onProgress: transfer.progress };
-          await pushImage(await context.state(), image, options);
-          transfer.done();
-        } catch (error) {
-          if (context.signal.aborted) throw error;
-          transfer.failed(error instanceof Error ? error.message : String(error));
-          failures.push(error);
-        }
-      });
-    } finally {
-      registries.close();
-      transfers.finish();
-    }
-    if (failures.length > 0 && !args.flag('ignore-push-failures')) throw failures[0];
+    const failures = await transferAll(context, chosen, {
+      words: { doing: 'Pushing', done: 'Pushed' },
+      quiet: args.flag('quiet'),
+      nameOf: ({ name }) => name,
+      skip: (image) => (isOurs(image) ? undefined : 'Image is not built here; name its service to push it'),
+      perform: async ({ image }, transfer, registries) => {
+        const options = { registries, signal: context.signal, onProgress: transfer.progress };
+        await pushImage(await context.state(), image, options);
+        transfer.done();
+      },
+    });
+    if (failures.length > 0 && !args.flag('ignore-push-failures')) throw failures[0]?.error;
     return 0;
   },
 };

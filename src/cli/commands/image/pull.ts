@@ -11,39 +11,34 @@ export const command: CommandSpec = {
   ],
   positionals: { min: 1 },
   async run(context, args) {
-    const [{ pullImage }, { openRegistries }, { createTransfers }, { inParallel }] = await Promise.all([
+    const [{ pullImage }, { transferAll }] = await Promise.all([
       import('../../../images/pull.ts'),
-      import('../../../images/registry.ts'),
-      import('../../transfers.ts'),
-      import('../../image-choice.ts'),
+      import('../../transferring.ts'),
     ]);
     const state = await context.state();
-    const transfers = createTransfers(context, { doing: 'Pulling', done: 'Pulled' }, args.flag('quiet'));
-    const registries = openRegistries({ environment: process.env });
     const done: string[] = [];
-    try {
-      await inParallel(args.positionals, context.global.parallel, async (name) => {
-        const transfer = transfers.add(name);
-        try {
-          const result = await pullImage(state, name, {
-            platform: args.text('platform'),
-            offline: context.global.offline,
-            registries,
-            signal: context.signal,
-            onProgress: transfer.progress,
-          });
-          transfer.done(result.isNew ? undefined : '(nothing new)');
-          done.push(`${result.name}@${result.image.target}`);
-        } catch (error) {
-          transfer.failed('');
-          throw error;
-        }
-      });
-    } finally {
-      registries.close();
-      transfers.finish();
-    }
+    const failures = await transferAll(context, args.positionals, {
+      words: { doing: 'Pulling', done: 'Pulled' },
+      quiet: args.flag('quiet'),
+      nameOf: (name) => name,
+      perform: async (name, transfer, registries) => {
+        const {
+          isNew,
+          name: short,
+          image,
+        } = await pullImage(state, name, {
+          platform: args.text('platform'),
+          offline: context.global.offline,
+          registries,
+          signal: context.signal,
+          onProgress: transfer.progress,
+        });
+        transfer.done(isNew ? undefined : '(nothing new)');
+        done.push(`${short}@${image.target}`);
+      },
+    });
     context.out(done.map((line) => `${line}\n`).join(''));
+    if (failures.length > 0) throw failures[0]?.error;
     return 0;
   },
 };

@@ -11,38 +11,29 @@ export const command: CommandSpec = {
   ],
   positionals: { min: 1 },
   async run(context, args) {
-    const [{ pushImage }, { openRegistries }, { createTransfers }, { inParallel }] = await Promise.all([
+    const [{ pushImage }, { transferAll }] = await Promise.all([
       import('../../../images/push.ts'),
-      import('../../../images/registry.ts'),
-      import('../../transfers.ts'),
-      import('../../image-choice.ts'),
+      import('../../transferring.ts'),
     ]);
     const state = await context.state();
-    const transfers = createTransfers(context, { doing: 'Pushing', done: 'Pushed' }, args.flag('quiet'));
-    const registries = openRegistries({ environment: process.env });
     const done: string[] = [];
-    try {
-      await inParallel(args.positionals, context.global.parallel, async (name) => {
-        const transfer = transfers.add(name);
-        try {
-          const result = await pushImage(state, name, {
-            chunkSize: args.number('chunk-size'),
-            registries,
-            signal: context.signal,
-            onProgress: transfer.progress,
-          });
-          transfer.done();
-          done.push(`${result.name}@${result.digest}`);
-        } catch (error) {
-          transfer.failed('');
-          throw error;
-        }
-      });
-    } finally {
-      registries.close();
-      transfers.finish();
-    }
+    const failures = await transferAll(context, args.positionals, {
+      words: { doing: 'Pushing', done: 'Pushed' },
+      quiet: args.flag('quiet'),
+      nameOf: (name) => name,
+      perform: async (name, transfer, registries) => {
+        const { name: short, digest } = await pushImage(state, name, {
+          chunkSize: args.number('chunk-size'),
+          registries,
+          signal: context.signal,
+          onProgress: transfer.progress,
+        });
+        transfer.done();
+        done.push(`${short}@${digest}`);
+      },
+    });
     context.out(done.map((line) => `${line}\n`).join(''));
+    if (failures.length > 0) throw failures[0]?.error;
     return 0;
   },
 };
