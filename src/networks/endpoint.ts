@@ -184,8 +184,24 @@ export function hostInterface(containerId: string, networkId: string): string {
 /** Says which network could not be joined. */
 function explain(error: unknown, links: readonly Made[]): unknown {
   const networks = links.map(({ plan }) => plan.network);
+  const bridged = networks.find(hasBridge);
+  if (errnoOf(error) === EXFULL && bridged) return bridgeFull(error, bridged);
   const special = networks.find((network) => !hasBridge(network)) ?? networks[0];
   return special ? explainChild(error, special) : error;
+}
+
+/** Node has no name for it. */
+const EXFULL = 'errno 54';
+
+/** BR_MAX_PORTS of the kernel, without the number that nobody gets. */
+const BRIDGE_PORTS = 1023;
+
+function bridgeFull(cause: unknown, { name }: NetworkRecord): ComposeError {
+  return new ComposeError(
+    'network-in-use',
+    `network "${name}" is full: Linux connects ${BRIDGE_PORTS} containers to a bridge, and no more`,
+    { cause, hint: 'spread the services over several networks' },
+  );
 }
 
 async function mastersOf(ctx: Context, plans: readonly Interface[]): Promise<Map<string, LinkInfo>> {

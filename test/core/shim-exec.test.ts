@@ -37,7 +37,7 @@ describe.skipIf(!isRoot)('exec (needs root)', () => {
   it('names the step that failed', () => {
     const { status, stderr } = container.exec(['true'], { steps: [step('USER', 'nobody-has-this-name')] });
     expect(status).toBe(125);
-    expect(stderr).toContain('USER nobody-has-this-name: No such file or directory');
+    expect(stderr).toContain('"nobody-has-this-name" does not exist in the container');
   });
 
   it('takes input, and keeps both outputs apart', () => {

@@ -47,6 +47,8 @@ for (const name of [
   'HOOK',
   'AWAIT_HOOKS',
   'BIND_IDMAP',
+  'CGROUP_SCOPE',
+  'LOG_OPTIONS',
 ])
   passive.add(name);
 
