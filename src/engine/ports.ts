@@ -98,7 +98,10 @@ interface Refusal {
 
 function explained(session: Session, owner: PortOwner, { index, port, cause }: Refusal): ComposeError {
   const at = session.project.positionOf(`services.${owner.service}.ports[${index}]`) ?? cause.at;
-  const rival = cause.code === 'port-in-use' ? holderHere(session, port) : undefined;
+  const rival =
+    cause.code === 'port-in-use'
+      ? (holderHere(session, port) ?? replicaWith(session, owner, port))
+      : undefined;
   const place = at === undefined ? {} : { at };
   if (rival !== undefined) {
     const message = `${owner.name} and ${rival} cannot both publish port ${port.published}/${port.protocol}`;
@@ -121,6 +124,18 @@ function holderHere({ ports }: Session, { published, protocol }: PortRecord): st
     }
   }
   return undefined;
+}
+
+/** A container of the same service that runs and has the port. */
+function replicaWith(
+  { ctx, world }: Session,
+  { service, name }: PortOwner,
+  { published, protocol }: PortRecord,
+): string | undefined {
+  const others = world.replicasOf(service).filter((replica) => replica.name !== name);
+  return others.find(({ id }) =>
+    publishedPorts(ctx, id).some((port) => port.hostPort === published && port.protocol === protocol),
+  )?.name;
 }
 
 function protocolOf({ protocol }: PortRecord): Protocol {
