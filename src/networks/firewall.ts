@@ -45,7 +45,7 @@ export function firewallWarning(ctx: Context): string | undefined {
     case 'relay':
       return 'the kernel has no nf_tables address translation (nft_nat, nft_masq, nft_fib): published ports are relayed, and containers cannot reach other machines';
     case 'none':
-      return 'the kernel has no nf_tables: networks are not isolated from each other, published ports are relayed, and containers cannot reach other machines';
+      return 'the kernel has no nf_tables (or not the family inet of it): networks are not isolated from each other, published ports are relayed, and containers cannot reach other machines';
   }
 }
 

@@ -1,11 +1,12 @@
 // driver: cni
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openCore } from '../../../core/index.ts';
 import { removeLink } from '../../../src/networks/links.ts';
-import { needing } from '../../support/machine.ts';
+import { freePort, needing } from '../../support/machine.ts';
 import { inside, isImpossible, titled } from '../inside.ts';
 import { ask, fetched, neighbours, server } from './neighbours.ts';
 
@@ -54,6 +55,31 @@ describe.skipIf(isImpossible || !hasPlugins)(
         expect(cni.given()).toHaveLength(1);
       }
       expect(cni.given()).toEqual([]);
+      removeLink({ core: openCore(), layout: { stateDir: '', runDir: '' } }, cni.bridge);
+    });
+
+    test('plugins that publish ports are given them, and forget them again', async () => {
+      using cni = plugins();
+      const port = await freePort();
+      const chains = () => execFileSync('iptables-save', ['-t', 'nat'], { encoding: 'utf8' }).split('\n');
+      const ours = () => chains().filter((line) => line.includes(`dport ${port} `) && line.includes('DNAT'));
+      const portmap = { type: 'portmap', capabilities: { portMappings: true } };
+      const list = { ...cni.list, plugins: [cni.list.plugins[0], portmap] };
+      {
+        await using stack = await neighbours([server('a', `networks: [default]\nports: ["${port}:80"]`)], {
+          top: 'networks: { default: { driver: cni, driver_opts: { conflist: ./net.conflist } } }\n',
+          files: { 'net.conflist': JSON.stringify(list) },
+        });
+        const [address = ''] = await ask(
+          stack,
+          'a',
+          "ip -4 addr show eth0 | awk '/inet/ {print $2}' | cut -d/ -f1",
+        );
+        expect(ours()).toEqual([expect.stringContaining(`${address}:80`)]);
+        const seen = await fetch(`http://127.0.0.1:${port}/`);
+        expect((await seen.text()).trim()).toBe((await ask(stack, 'a', 'hostname'))[0]);
+      }
+      expect(ours()).toEqual([]);
       removeLink({ core: openCore(), layout: { stateDir: '', runDir: '' } }, cni.bridge);
     });
 

@@ -34,6 +34,11 @@ export async function fetched(stack: Stack, service: string, host: string): Prom
   return (await ask(stack, service, `timeout 2 wget -qO- http://${host}/ 2>/dev/null || true`)).join('\n');
 }
 
+/** Whether networks are kept apart: not on a kernel without nf_tables for both families at once. */
+export function isolates({ stateDir }: Stack): boolean {
+  return readFileSync(join(stateDir, 'run/networks/firewall'), 'utf8') !== 'none';
+}
+
 /** Whether the kernel translates addresses; without that shared addresses are all replicas, and ports are relayed. */
 export function translates({ stateDir }: Stack): boolean {
   return readFileSync(join(stateDir, 'run/networks/firewall'), 'utf8') === 'full';

@@ -79,10 +79,10 @@ describe.skipIf(isImpossible)(titled('ports'), () => {
 
   test('udp answers from where it was asked', async () => {
     const port = await freePort();
-    const program = `const s = require('dgram').createSocket('udp4'); s.on('message', (m, from) => s.send('answer', from.port, from.address)); s.bind(53)`;
+    const program = `const s = require('dgram').createSocket('udp4'); s.on('message', (m, from) => s.send('answer', from.port, from.address)); s.bind(5300)`;
     await using stack = await neighbours([
       serviceOf(
-        `image: host\ninit: true\nnetworks: [default]\nports: ["${port}:53/udp"]\ncommand: ${JSON.stringify([process.execPath, '-e', program])}`,
+        `image: host\ninit: true\nnetworks: [default]\nports: ["${port}:5300/udp"]\ncommand: ${JSON.stringify([process.execPath, '-e', program])}`,
         '',
         'web',
       ),
