@@ -127,7 +127,7 @@ async function imageOf({ ctx, world }: Session, name: string, platform?: string)
     stillThere(world.images.get(imageKey(name, platform))) ?? (await resolveImage(ctx, name, { platform }));
   if (image !== undefined) return image;
   throw new ComposeError('image-not-found', `image ${name} is not here`, {
-    hint: 'load it with "tscompose image load"',
+    hint: 'pull it, or load it with "tscompose image load"',
     path: 'image',
   });
 }
