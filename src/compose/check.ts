@@ -1,9 +1,10 @@
 // Checks that need the whole project: references, cycles, and attributes that contradict each other.
 import type { ErrorCode } from '../errors.ts';
+import { checkCycles } from './cycles.ts';
 import { nearest } from './hints.ts';
 import type { Declared, Dict, Project, Service } from './project.ts';
 import type { Path, Report } from './report.ts';
-import { keyPositionOf, type Node, nodeAt, positionOf } from './tree.ts';
+import { type Node, placeOf } from './tree.ts';
 
 interface Checking {
   readonly section: 'services' | 'jobs';
@@ -35,16 +36,6 @@ export function checkProject(project: Project, model: Node, report: Report): voi
   }
   checkContainerNames(project, model, report);
   checkCycles(project, model, report);
-}
-
-/** The place of the deepest part of a path that is written somewhere. */
-function placeOf(model: Node, path: Path): ReturnType<typeof positionOf> {
-  for (let length = path.length; length > 0; length--) {
-    const node = nodeAt(model, path.slice(0, length));
-    const at = node?.kind === 'map' ? keyPositionOf(node) : positionOf(node);
-    if (at !== undefined) return at;
-  }
-  return undefined;
 }
 
 const serviceChecks: readonly ((checking: Checking) => void)[] = [
@@ -265,52 +256,4 @@ function checkContainerNames(project: Project, model: Node, report: Report): voi
     const message = `services.${name}: container name "${own}" is already in use by service ${owner}`;
     report.error('name-conflict', message, { at: placeOf(model, path), path });
   }
-}
-
-/** Finds rings of dependencies; one ring for each group of services that wait for each other. */
-function checkCycles(project: Project, model: Node, report: Report): void {
-  const done = new Set<string>();
-  for (const start of Object.keys(project.services)) {
-    const ring = findRing(start, project, done);
-    if (ring === undefined) continue;
-    const [from = start, to = start] = ring;
-    const path = ['services', from, 'depends_on', to];
-    const message = `dependency cycle detected: ${[...ring, from].join(' -> ')}`;
-    const hint = 'remove one of these dependencies: none of the services could be the first to start';
-    report.error('dependency-cycle', message, { at: placeOf(model, path), path, hint });
-  }
-}
-
-interface Visit {
-  readonly name: string;
-  readonly next: string[];
-}
-
-/** Walks without recursion, because chains may be as long as the project has services. */
-function findRing(start: string, project: Project, done: Set<string>): string[] | undefined {
-  const onPath = new Set<string>();
-  const visits: Visit[] = [];
-  const enter = (name: string): void => {
-    done.add(name);
-    onPath.add(name);
-    visits.push({
-      name,
-      next: Object.keys(project.services[name]?.depends_on ?? {})
-        .sort()
-        .reverse(),
-    });
-  };
-  if (!done.has(start)) enter(start);
-  let ring: string[] | undefined;
-  for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
-    const next = visit.next.pop();
-    if (next === undefined) {
-      onPath.delete(visit.name);
-      visits.pop();
-    } else if (onPath.has(next)) {
-      const names = visits.map(({ name }) => name);
-      ring ??= names.slice(names.indexOf(next));
-    } else if (!done.has(next) && Object.hasOwn(project.services, next)) enter(next);
-  }
-  return ring;
 }

@@ -1,9 +1,8 @@
 // Turns nodes into the typed values of a Project: numbers, sizes and durations in canonical form, zeros left out.
 import { listNote, printScalar } from './canonical.ts';
-import { splitCommand } from './command.ts';
 import { toBoolean } from './interpolate.ts';
 import type { Report } from './report.ts';
-import { asMap, get, type MapNode, type Node, plain, setKey, textOf } from './tree.ts';
+import { type MapNode, type Node, plain, setKey, textOf } from './tree.ts';
 import { float32, parseBytes, parseDuration, printDuration } from './units.ts';
 
 export interface Decoding {
@@ -14,9 +13,11 @@ export interface Decoding {
 /** The value of a node, undefined when the attribute is to be left out. */
 export type Codec = (node: Node | undefined, decoding: Decoding) => unknown;
 
-type Values = Record<string, unknown>;
+/** Decoded attributes, while they are put together. */
+export type Values = Record<string, unknown>;
 
-function invalid(node: Node, problem: string, decoding: Decoding, hint?: string): undefined {
+/** Reports a value that its attribute cannot have. */
+export function invalid(node: Node, problem: string, decoding: Decoding, hint?: string): undefined {
   const place = decoding.path.map((step) => (typeof step === 'number' ? `[${step}]` : step)).join('.');
   const message = `${place.replaceAll('.[', '[')}: ${problem}`;
   decoding.report.error('invalid-value', message, { node, path: [...decoding.path], hint });
@@ -30,16 +31,17 @@ function inside<T>(decoding: Decoding, step: string | number, run: () => T): T {
   return result;
 }
 
-const isAbsent = (node: Node | undefined): boolean =>
+/** Whether nothing is written, or null. */
+export const isAbsent = (node: Node | undefined): boolean =>
   node === undefined || (node.kind === 'scalar' && node.value === null);
 
 /** A codec for values that are there and not null. */
-function present(decode: (node: Node, decoding: Decoding) => unknown): Codec {
+export function present(decode: (node: Node, decoding: Decoding) => unknown): Codec {
   return (node, decoding) => (node === undefined || isAbsent(node) ? undefined : decode(node, decoding));
 }
 
 /** Leaves the zero value of a type out. */
-const unless =
+export const unless =
   (zero: unknown, codec: Codec): Codec =>
   (node, decoding) => {
     const value = codec(node, decoding);
@@ -198,7 +200,7 @@ function decodeFields(node: MapNode, fields: readonly Field[], decoding: Decodin
 }
 
 /** Keeps the extensions of a mapping with its values, where only those see them who ask. */
-function keepExtensions(values: Values, node: MapNode): Values {
+export function keepExtensions(values: Values, node: MapNode): Values {
   const extensions = extensionsOf(node);
   return extensions === undefined
     ? values
@@ -215,105 +217,3 @@ export function extensionsOf(node: MapNode): Values | undefined {
   }
   return result === undefined ? undefined : Object.freeze(result);
 }
-
-/** A command line or a list of words; null when nothing is written, an empty list when cleared. */
-export const command: Codec = (node, decoding) => {
-  if (node === undefined || isAbsent(node)) return null;
-  if (node.kind === 'list') return Object.freeze(node.items.map((item) => printScalar(item) ?? ''));
-  const words = splitCommand(textOf(node) ?? '');
-  if (words !== undefined) return Object.freeze(words);
-  const problem = 'invalid command line: quotes or parentheses do not match';
-  invalid(node, problem, decoding, 'close the quote, or write a list with one entry for each word');
-  return null;
-};
-
-/** The check of a health check: a list, or a line for the shell. */
-export const healthTest: Codec = (node, decoding) => {
-  const line = textOf(node);
-  return line === undefined ? strings(node, decoding) : Object.freeze(['CMD-SHELL', line]);
-};
-
-/** Hosts as sorted `host=address` entries. */
-export const hosts: Codec = present((node, decoding) => {
-  if (node.kind !== 'list') return undefined;
-  const entries: string[] = [];
-  for (const item of node.items) {
-    const entry = printScalar(item) ?? '';
-    const sign = entry.includes('=') ? entry.indexOf('=') : entry.indexOf(':');
-    const host = entry.slice(0, Math.max(sign, 0));
-    if (sign < 0) invalid(item, `additional host "${entry}" has no address`, decoding);
-    else if (host === '' || /[:=]/.test(host)) invalid(item, `bad host name "${host}"`, decoding);
-    for (const address of entry.slice(sign + 1).split(','))
-      entries.push(`${host}=${address.replace(/^\[(.+)\]$/, '$1')}`);
-  }
-  return entries.length === 0 ? undefined : Object.freeze(entries.sort());
-});
-
-/** Permissions as an octal string; numbers are taken as they are, strings are octal. */
-export const fileMode: Codec = present((node, decoding) => {
-  if (node.kind !== 'scalar') return undefined;
-  const octal = typeof node.value === 'string' && /^[0-7]+$/.test(node.value);
-  const mode = octal ? Number.parseInt(String(node.value), 8) : Number(node.value);
-  if (typeof node.value === 'string' && !octal)
-    return invalid(node, `"${node.value}" is no octal mode`, decoding);
-  return `0${Math.trunc(mode).toString(8)}`;
-});
-
-/** How many devices; -1 stands for all. */
-export const deviceCount: Codec = unless(
-  0,
-  present((node, decoding) => {
-    if (textOf(node)?.toLowerCase() === 'all') return -1;
-    const text = textOf(node);
-    if (text === undefined || /^[-+]?\d+$/.test(text)) return optionalInt(node, decoding);
-    return invalid(node, `invalid value "${text}", only "all" or a number is allowed`, decoding);
-  }),
-);
-
-const softAndHard = struct({ soft: int, hard: int }, { extensible: false });
-
-/** A limit: a number, or soft and hard. */
-export const ulimit: Codec = present((node, decoding) => {
-  if (node.kind === 'map') return softAndHard(node, decoding);
-  const value = optionalInt(node, decoding);
-  return value === 0 ? Object.freeze({}) : value;
-});
-
-/** Options that may be given several times. */
-export const multiOptions: Codec = present((node) => {
-  if (node.kind !== 'map' || node.entries.size === 0) return undefined;
-  const result: Values = {};
-  for (const [key, value] of node.entries) {
-    const items = value.kind === 'list' ? value.items : [value];
-    setKey(result, key, Object.freeze(items.map((item) => printScalar(item) ?? '<nil>')));
-  }
-  return Object.freeze(result);
-});
-
-/** Keys for the build, as `id` or `id=path`, sorted. */
-export const sshKeys: Codec = present((node) => {
-  const keys = [...(asMap(node)?.entries ?? [])].map(([id, path]) => {
-    const value = printScalar(path);
-    return value === undefined || value === '' ? id : `${id}=${value}`;
-  });
-  return keys.length === 0 ? undefined : Object.freeze(keys.sort());
-});
-
-/** Device limits with the capitalised names of the reference. */
-export const deviceLimit = (name: 'Rate' | 'Weight', codec: Codec): Codec =>
-  present((node, decoding) => {
-    const path = printScalar(get(node, 'path') ?? node) ?? '';
-    return Object.freeze({
-      Path: path,
-      [name]: codec(get(node, name.toLowerCase()), decoding) ?? (name === 'Rate' ? '0' : 0),
-    });
-  });
-
-const discreteResource = struct({ kind: str, value: optionalInt });
-
-/** A resource that is counted. */
-export const genericResource: Codec = present((node, decoding) => {
-  const spec = discreteResource(get(node, 'discrete_resource_spec'), decoding);
-  const values: Values = spec === undefined ? {} : { discrete_resource_spec: spec };
-  return Object.freeze(node.kind === 'map' ? keepExtensions(values, node) : values);
-});

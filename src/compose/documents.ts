@@ -12,10 +12,11 @@ import { checkModel, fillConditions, fillDefaults } from './model.ts';
 import { resolvePaths } from './paths.ts';
 import { readText } from './read.ts';
 import { makeReport, type Report } from './report.ts';
-import { formatPath, validateDocument } from './schema.ts';
+import { validateDocument } from './schema.ts';
 import { parseSource } from './source.ts';
 import {
   get,
+  joinPath,
   keyPositionOf,
   type MapNode,
   map,
@@ -214,7 +215,7 @@ function validate(model: MapNode, file: string, scope: Scope): void {
   for (const issue of validateDocument(plain(model))) {
     const node = nodeAt(model, issue.path);
     const at = issue.onKey === true ? keyPositionOf(node) : positionOf(node);
-    const path = formatPath(issue.path);
+    const path = joinPath(issue.path);
     const message = path === '' || issue.message.includes(path) ? issue.message : `${path}: ${issue.message}`;
     scope.report.error(issue.code, message, {
       at: at ?? { file, line: 1, column: 1 },

@@ -2,6 +2,8 @@
 import type { ErrorCode } from '../errors.ts';
 import { nameHint, nearest, synonymOf, typeHint } from './hints.ts';
 import { DOCUMENT, type Row, TYPE } from './schema-rows.ts';
+import { described, expected, listed, ownKeys, quoted } from './schema-words.ts';
+import { joinPath } from './tree.ts';
 
 export type PathStep = string | number;
 
@@ -25,16 +27,6 @@ export function validateDocument(value: unknown): readonly SchemaIssue[] {
   const check = new Check();
   check.document(value);
   return check.issues;
-}
-
-/** A path as messages show it, for example `services.web.ports[0]`. */
-export function formatPath(path: readonly PathStep[]): string {
-  let text = '';
-  for (const step of path) {
-    if (typeof step === 'number') text += `[${step}]`;
-    else text += text === '' ? step : `.${step}`;
-  }
-  return text;
 }
 
 class Check {
@@ -120,7 +112,7 @@ class Check {
   }
 
   #repeated(index: number, first: number): void {
-    const list = formatPath(this.#path);
+    const list = joinPath(this.#path);
     this.issues.push({
       path: [...this.#path, index],
       keyword: 'uniqueItems',
@@ -158,7 +150,7 @@ class Check {
 
   #unknownKey(key: string, value: unknown, row: Row): void {
     this.#path.push(key);
-    const place = this.#path.length === 1 ? 'a Compose file' : formatPath(this.#path.slice(0, -1));
+    const place = this.#path.length === 1 ? 'a Compose file' : joinPath(this.#path.slice(0, -1));
     if (row.properties) {
       this.#report(
         'additionalProperties',
@@ -218,7 +210,7 @@ class Check {
   #placeOf(key: string, row: Row): string | undefined {
     for (let level = this.#above.length - 1; level >= 0; level--) {
       if (this.#above[level]?.properties?.[key] === undefined) continue;
-      const parent = formatPath(this.#path.slice(0, level));
+      const parent = joinPath(this.#path.slice(0, level));
       return `\`${key}\` belongs ${parent === '' ? 'at the top of the file' : `directly into ${parent}`}; indent it less`;
     }
     const inner = this.#below(key, row);
@@ -266,7 +258,7 @@ class Check {
     predicate: string,
     more: { readonly hint?: string | undefined; readonly onKey?: boolean } = {},
   ): void {
-    const subject = this.#path.length === 0 ? 'the document' : formatPath(this.#path);
+    const subject = this.#path.length === 0 ? 'the document' : joinPath(this.#path);
     this.issues.push({
       path: [...this.#path],
       keyword,
@@ -339,56 +331,4 @@ function identity(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     isMapping(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
   );
-}
-
-/** What a row accepts, in words; strings are not named where they only stand for what a variable may hold. */
-function expected(row: Row): string {
-  const { types } = row;
-  const has = (bit: number): boolean => (types & bit) !== 0;
-  const words = [];
-  if (row.enum) words.push(listed(row.enum));
-  else if (has(TYPE.string) && types !== (TYPE.string | TYPE.boolean)) words.push('a string');
-  if (has(TYPE.array)) words.push('a list');
-  if (has(TYPE.object)) words.push('a mapping');
-  if (has(TYPE.fraction)) words.push('a number');
-  else if (has(TYPE.integer)) words.push(`an integer${range(row)}`);
-  if (has(TYPE.boolean)) words.push('true or false');
-  if (has(TYPE.null)) words.push('empty');
-  return joined(words);
-}
-
-function range({ minimum, maximum }: Row): string {
-  if (minimum === undefined) return '';
-  return maximum === undefined ? ` of at least ${minimum}` : ` between ${minimum} and ${maximum}`;
-}
-
-function described(value: unknown): string {
-  if (value === null || value === undefined) return 'empty';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'number') return `the number ${value}`;
-  if (typeof value === 'boolean') return `the boolean ${value}`;
-  if (typeof value === 'string') return 'a string';
-  return value instanceof Date ? 'a timestamp' : 'a mapping';
-}
-
-function ownKeys(known: readonly string[]): string {
-  if (known.length > 12) return 'keys of your own have to start with `x-`';
-  return `known are ${joined(
-    known.map((key) => `\`${key}\``),
-    'and',
-  )}`;
-}
-
-function quoted(text: string): string {
-  const short = text.length > 60 ? `${text.slice(0, 57)}…` : text;
-  return JSON.stringify(short);
-}
-
-function listed(values: readonly string[], word?: string): string {
-  return joined(values.slice(0, 12).map(quoted), word);
-}
-
-function joined(words: readonly string[], word = 'or'): string {
-  if (words.length < 2) return words.join('');
-  return `${words.slice(0, -1).join(', ')} ${word} ${words.at(-1)}`;
 }

@@ -263,6 +263,16 @@ export function nodeAt(root: Node, path: readonly (string | number)[]): Node | u
   return node;
 }
 
+/** The place of the deepest part of a path that is written somewhere. */
+export function placeOf(model: Node, path: readonly (string | number)[]): Position | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const node = nodeAt(model, path.slice(0, length));
+    const at = node?.kind === 'map' ? keyPositionOf(node) : positionOf(node);
+    if (at !== undefined) return at;
+  }
+  return undefined;
+}
+
 /** The keys and indices of a dotted path such as `services.web.ports[0]`, as far as the tree knows them. */
 export function parsePath(root: Node, path: string): (string | number)[] | undefined {
   if (path === '') return [];

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { formatPath, type SchemaIssue, validateDocument } from '../../src/compose/schema.ts';
+import { type SchemaIssue, validateDocument } from '../../src/compose/schema.ts';
+import { joinPath } from '../../src/compose/tree.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 interface Schema {
@@ -312,7 +313,7 @@ jobs:
 });
 
 it('formats paths', () => {
-  expect(formatPath(['services', 'web', 'ports', 0, 'target'])).toBe('services.web.ports[0].target');
+  expect(joinPath(['services', 'web', 'ports', 0, 'target'])).toBe('services.web.ports[0].target');
 });
 
 function randomFrom(seed: number): () => number {
