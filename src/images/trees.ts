@@ -24,7 +24,9 @@ export interface RootParts {
 /** Opens the root of a container: the live one when it runs, else a mount of its layers that nobody else sees. */
 export function openRoot(ctx: Context, { pid, lower, upper, work, writable }: RootParts): TreeRoot {
   if (pid !== undefined) return { path: `/proc/${pid}/root`, close: () => undefined };
-  const fd = ctx.core.openOverlay(writable ? { lower, upper, work } : { lower: [upper, ...lower] });
+  // Lower layers may not lie in each other, as an upper directory does in `image: host`.
+  const asUpper = writable || lower.includes('/');
+  const fd = ctx.core.openOverlay(asUpper ? { lower, upper, work } : { lower: [upper, ...lower] });
   return { path: `/proc/self/fd/${fd}`, close: () => ctx.core.close(fd) };
 }
 

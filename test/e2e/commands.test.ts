@@ -1,5 +1,7 @@
 // Commands on one stack as a user types them: what their options do, one by one.
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { freePort, isRoot, needing } from '../support/machine.ts';
@@ -272,6 +274,77 @@ describe.skipIf(!isRoot)(
 
     it('leaves nothing when its program is not there, or what it depends on cannot start', async () => {
       expect(await stack.run('run', '--rm', '-T', '--no-deps', 'web', 'nosuch')).toMatchObject({ code: 1 });
+      expect(await stack.ps()).toEqual([]);
+    });
+  },
+  LONG_MS,
+);
+
+describe.skipIf(!isRoot)(
+  needing('other commands', { root: isRoot }),
+  () => {
+    let stack: Stack;
+    beforeAll(async () => {
+      stack = new Stack({
+        compose: `services:
+  db: { ${idle}, labels: { v: "1" } }
+  web: { ${idle}, depends_on: { db: { condition: service_started, restart: true } } }
+  aside: { ${idle} }
+  again: { image: host, command: ["sh", "-c", "exit 1"], restart: always }
+`,
+      });
+      await stack.ok('up', '-d');
+    });
+    afterAll(() => stack[Symbol.asyncDispose]());
+
+    it.each([
+      [['up', '-d', '--scale', 'nosuch=2'], 1, /no such service: nosuch/],
+      [['up', '-d', '--scale', 'web'], 2, /"web" is not SERVICE=NUMBER/],
+      [['scale', 'web=x'], 2, /"web=x" is not SERVICE=NUMBER/],
+      [['up', '--force-recreate', '--no-recreate'], 2, /cannot be combined/],
+      [['up', '-d', '--abort-on-container-exit'], 2, /cannot be combined/],
+      [['kill', '-s', 'NOSUCH'], 2, /NOSUCH/],
+      [['cp', 'web:/nosuch', '.'], 1, /nosuch/],
+      [['port', 'web', '80'], 1, /80/],
+    ])('%j ends with %i and says why', async (args, code, message) => {
+      const { stderr, ...outcome } = await stack.run(...args);
+      expect({ code: outcome.code, stderr }).toEqual({ code, stderr: expect.stringMatching(message) });
+    });
+
+    it('cp reads and writes files of containers that run, and of those that do not', async () => {
+      for (const state of ['running', 'stopped']) {
+        if (state === 'stopped') await stack.ok('stop', 'aside');
+        stack.write('there', state);
+        await stack.ok('cp', 'there', 'aside:/tmp/there');
+        await stack.ok('cp', 'aside:/tmp/there', 'back');
+        expect(readFileSync(join(stack.dir, 'back'), 'utf8')).toBe(state);
+      }
+      await stack.ok('start', 'aside');
+      expect(await stack.ok('exec', '-T', 'aside', 'cat', '/tmp/there')).toBe('stopped');
+    });
+
+    it('up makes anew what changed, restarts what depends on it, and leaves the rest alone', async () => {
+      const ids = async () => Object.fromEntries((await stack.ps()).map(({ Service, ID }) => [Service, ID]));
+      const started = async () => JSON.parse(await stack.ok('inspect', 'web'))[0].status.startedAt;
+      const before = { ids: await ids(), started: await started() };
+      const text = readFileSync(join(stack.dir, 'compose.yaml'), 'utf8');
+      stack.write('compose.yaml', text.replace('v: "1"', 'v: "2"'));
+      await stack.ok('up', '-d');
+      const after = await ids();
+      expect(after.db).not.toBe(before.ids.db);
+      expect({ ...after, db: '' }).toEqual({ ...before.ids, db: '' });
+      expect(await started()).not.toBe(before.started);
+    });
+
+    it('down removes what is paused, stopped or about to restart; orphans only when told', async () => {
+      await stack.ok('pause', 'db');
+      await stack.ok('stop', 'web');
+      const text = readFileSync(join(stack.dir, 'compose.yaml'), 'utf8');
+      stack.write('compose.yaml', text.replace(/^ {2}aside:.*\n/m, ''));
+      expect((await stack.run('down', '-t', '1')).code).toBe(0);
+      expect((await stack.ps()).map(({ Service }) => Service)).toEqual(['aside']);
+      expect((await stack.run('up', '-d')).stderr).toMatch(/orphan containers \(\S+-aside-1\)/);
+      await stack.ok('down', '--remove-orphans', '-t', '1');
       expect(await stack.ps()).toEqual([]);
     });
   },

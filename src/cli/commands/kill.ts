@@ -13,12 +13,15 @@ export const command: CommandSpec = {
   async run(context, args) {
     const { existingProject } = await import('../existing.ts');
     const { perform } = await import('../perform.ts');
+    const { signalNumber } = await import('../../containers/units.ts');
     const services = args.positionals;
+    const signal = args.text('signal') ?? 'SIGKILL';
+    signalNumber(signal);
     const project = await existingProject(context, services);
     return perform(context, project, {
       kind: 'kill',
       services,
-      signal: args.text('signal') ?? 'SIGKILL',
+      signal,
       removeOrphans: args.flag('remove-orphans'),
     });
   },

@@ -10,6 +10,7 @@ import { startSet } from '../targets.ts';
 
 /** Plans `up`, `create` and `scale`. */
 export function planUp(situation: Situation, goal: UpGoal): void {
+  for (const name of Object.keys(goal.scale ?? {})) serviceNamed(situation, name);
   const named = selected(situation, goal.services);
   const wanted = goal.noDeps ? new Set(named) : withDependencies(situation.graph, named);
   const scope = situation.graph.order.filter((name) => wanted.has(name));
