@@ -112,7 +112,22 @@ export async function dropNetwork(session: Session, { name }: ActionOf<'remove-n
   session.setRaised(name, undefined);
 }
 
-export function makeVolume({ ctx, project, world }: Session, { key, name }: ActionOf<'create-volume'>): void {
+export function makeVolume(session: Session, action: ActionOf<'create-volume'>): void {
+  try {
+    makeVolumeAt(session, action);
+  } catch (cause) {
+    if (!(cause instanceof ComposeError) || cause.at !== undefined) throw cause;
+    const { positionOf } = session.project;
+    const { at } = placeOf({ attribute: cause.path ?? 'driver' }, `volumes.${action.key}`, positionOf);
+    throw new ComposeError(cause.code, cause.message, {
+      cause,
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      ...(at === undefined ? {} : { at }),
+    });
+  }
+}
+
+function makeVolumeAt({ ctx, project, world }: Session, { key, name }: ActionOf<'create-volume'>): void {
   const config = project.volumes[key];
   if (config === undefined) throw new InternalError(`no volume ${key}`);
   const labels = resourceLabels('volume', { project: project.name, key, labels: config.labels ?? {} });

@@ -1,5 +1,5 @@
 // Volumes: named and anonymous ones, each a directory or something that mount(2) takes, with a record beside it.
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import type { Dict } from '../compose/project.ts';
 import { ComposeError, type Position } from '../errors.ts';
@@ -67,8 +67,37 @@ export function ensureVolume(ctx: Context, wanted: VolumeWanted): VolumeRecord {
   mkdirSync(files.data, { recursive: true, mode: 0o711 });
   // The mode is that of the mount point inside, whatever the caller's umask.
   chmodSync(files.data, 0o755);
+  limitSize(ctx, record);
   writeRecord(files.record, record);
   return record;
+}
+
+const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i;
+const SUFFIX: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** Whether the volume is a directory that is limited: one that is mounted has `size` among the options of its mount. */
+function isLimited({ driverOpts: { size, type, device } }: Pick<VolumeRecord, 'driverOpts'>): boolean {
+  return Boolean(size) && !type && !device;
+}
+
+function limitSize({ core, layout }: Context, record: VolumeRecord): void {
+  if (!isLimited(record)) return;
+  const text = record.driverOpts.size ?? '';
+  const [, number, unit = ''] = SIZE.exec(text.trim()) ?? [];
+  const path = 'driver_opts.size';
+  if (number === undefined) {
+    throw new ComposeError('invalid-value', `volume ${record.name}: ${JSON.stringify(text)} is no size`, {
+      path,
+    });
+  }
+  const bytes = Math.round(Number(number) * (SUFFIX[unit.toLowerCase()] ?? 1));
+  try {
+    core.claimQuota([volumeFiles(layout, record.name).data], randomInt(0x4000_0000, 0x7fff_ffff), bytes);
+  } catch (cause) {
+    const message = `volume ${record.name} cannot be limited to ${text}: the file system of the state directory enforces no project quotas`;
+    const hint = 'put it on xfs or ext4 that is mounted with prjquota, or use `type: tmpfs` with `o: size=…`';
+    throw new ComposeError('unsupported', message, { hint, path, cause });
+  }
 }
 
 function checkWanted({ name, driver, driverOpts }: VolumeWanted): void {
@@ -127,6 +156,8 @@ function readNames(path: string): string[] {
 /** Removes a volume with its content; what a device or bind option points to stays. Whether it is in use is the caller's to know. */
 export async function removeVolume(ctx: Context, name: string): Promise<void> {
   if (!NAME.test(name)) return;
+  const record = findVolume(ctx, name);
+  if (record !== undefined && isLimited(record)) ctx.core.releaseQuota(volumeFiles(ctx.layout, name).data);
   await ctx.core.removeTreeAsync(volumeFiles(ctx.layout, name).dir);
 }
 

@@ -14,8 +14,9 @@ const needs = {
   'the guest of ../shared/cgroup2': existsSync(GUEST),
   'a machine that is not v2 itself': !isV2,
 };
-/** What a group decides. */
+/** What a group decides, and what this machine's own kernel may lack. */
 const FILES = [
+  '../files/storage_opt.quota',
   'blkio_config',
   'cgroup',
   'cgroup_parent',

@@ -20,22 +20,25 @@ describe.skipIf(isImpossible)(titled('cpus'), () => {
   });
 
   test('a busy loop under a fifth of a core uses a fifth of a core', async () => {
-    // Periods that were used up and time that was had, both by the kernel's own count.
+    // By the kernel's own count, so that a busy machine only makes it longer: periods, those that were used up, time that was had.
     const stat = groupFile('cpu/cpu.stat', 'cpu.stat');
     const usage = ofVersion('cat /sys/fs/cgroup/cpuacct/cpuacct.usage', `sed -n 's/^usage_usec //p' ${stat}`);
-    const periods = `sed -n 's/^nr_periods //p' ${stat}`;
+    const count = (name: string) => `sed -n 's/^${name} //p' ${stat}`;
+    const line = `echo $(${count('nr_throttled')}) $(${usage}) $(${count('nr_periods')})`;
     const script = `
       (while :; do :; done) &
-      while [ $(${periods}) -lt 5 ]; do sleep 0.05; done
-      echo $(${periods}) $(${usage})
-      while [ $(${periods}) -lt 25 ]; do sleep 0.05; done
-      echo $(${periods}) $(${usage})
+      while [ $(${count('nr_throttled')}) -lt 3 ]; do sleep 0.05; done
+      ${line}
+      while [ $(${count('nr_throttled')}) -lt 15 ]; do sleep 0.05; done
+      ${line}
       kill $!`;
     const { lines } = await inside('cpus: 0.2', script);
-    const [before, after] = lines.map((line) => line.split(' ').map(Number));
-    const ran = ((after?.[1] ?? 0) - (before?.[1] ?? 0)) * ofVersion(1e-3, 1);
-    const had = ((after?.[0] ?? 0) - (before?.[0] ?? 0)) * 100_000;
-    expect(ran / had).toBeGreaterThan(0.1);
-    expect(ran / had).toBeLessThan(0.3);
+    const [before = [], after = []] = lines.map((text) => text.split(' ').map(Number));
+    const [usedUp = 0, ran = 0, periods = 0] = after.map((value, index) => value - (before[index] ?? 0));
+    const ranUs = ran * ofVersion(1e-3, 1);
+    const quotaUs = 20_000;
+    // All of its share in a period that was used up, and never more than its share; one more at each end.
+    expect(ranUs).toBeGreaterThan(0.8 * (usedUp - 2) * quotaUs);
+    expect(ranUs).toBeLessThan(1.2 * (periods + 2) * quotaUs);
   });
 });
