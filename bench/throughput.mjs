@@ -156,7 +156,8 @@ async function docker(scratch) {
       '--pidfile',
       join(scratch, 'docker.pid'),
     ],
-    { env, stdio: 'ignore' },
+    // A session of its own, as a service has: otherwise it would share the client's turns on the processor.
+    { env, stdio: 'ignore', detached: true },
   );
   const cli = (...args) => run(join(option.peers, 'docker'), args, { env });
   for (let attempt = 0; ; attempt++) {
