@@ -1,7 +1,5 @@
 // A parser for the YAML that compose files are made of. Whatever is unusual or wrong it leaves to the `yaml` package.
 import {
-  type Assembly,
-  assembleAlias,
   assembleList,
   assembleMap,
   assembleScalar,
@@ -12,12 +10,30 @@ import {
   type Pair,
   tooDeep,
 } from './assemble.ts';
-import { blockScalar, doubleQuoted, singleQuoted } from './literals.ts';
+import {
+  AMPERSAND,
+  BANG,
+  COLON,
+  char,
+  DASH,
+  DOUBLE,
+  GREATER,
+  HASH,
+  indicators,
+  NEWLINE,
+  OPEN_LIST,
+  OPEN_MAP,
+  PIPE,
+  QUOTE,
+  SPACE,
+  STAR,
+  TAB,
+  unusual,
+} from './cursor.ts';
+import { FlowParser, noProperties, type Properties } from './flow.ts';
+import { blockScalar } from './literals.ts';
 import { makeReport, type Report } from './report.ts';
 import { type Node, type Source, type Span, scalar } from './tree.ts';
-
-/** Thrown when the text is not of the common kind; never leaves this file. */
-const unusual = new Error('not common YAML');
 
 /** What came of a text: its documents, or where it leaves what is common. */
 export type Common = { readonly documents: readonly Node[] } | { readonly unusualAt: number };
@@ -41,58 +57,14 @@ export function parseCommon(source: Source, report: Report): Common {
   }
 }
 
-const NEWLINE = 10;
-const SPACE = 32;
-const TAB = 9;
-const char = (text: string): number => text.charCodeAt(0);
-const [DASH, COLON, HASH, QUOTE, DOUBLE] = [char('-'), char(':'), char('#'), char("'"), char('"')];
-const [STAR, AMPERSAND, BANG, PIPE, GREATER] = [char('*'), char('&'), char('!'), char('|'), char('>')];
-const [OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP, COMMA] = [
-  char('['),
-  char(']'),
-  char('{'),
-  char('}'),
-  char(','),
-];
-/** Characters that no plain scalar starts with. */
-const indicators = new Set([...'-?:,[]{}#&*!|>\'"%@`'].map(char));
-const flowIndicators = new Set([COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP]);
-
-/** Blanks, empty lines and comments; text without what can end a plain scalar. The engine reads these fastest. */
-const gap = /(?: *(?:#[^\n]*)?\n){0,1000} *(?:#[^\n]*$)?/y;
+/** Text without what can end a plain scalar. */
 const blockText = /[^\n:#\t]*/y;
-const flowText = /[^\n:#,[\]{}]*/y;
 
-interface Properties {
-  readonly tag: string | undefined;
-  readonly anchor: string | undefined;
-}
-
-const noProperties: Properties = { tag: undefined, anchor: undefined };
-
-class Parser {
-  private readonly source: Source;
-  private readonly text: string;
-  private readonly report: Report;
-  private assembly: Assembly;
-  /** Where the next token starts, and where its line does. */
-  private at = 0;
-  private line = 0;
-  private depth = 0;
+/** Reads documents of block collections. */
+class Parser extends FlowParser {
   /** Where a key was looked for last, and where its colon is. */
   private keyAt = -1;
   private keyColon = -1;
-
-  constructor(source: Source, report: Report) {
-    this.source = source;
-    this.text = source.text;
-    this.report = report;
-    this.assembly = beginDocument(source, report);
-  }
-
-  get position(): number {
-    return this.at;
-  }
 
   documents(): Node[] {
     const result: Node[] = [];
@@ -124,56 +96,6 @@ class Parser {
     this.at += 3;
     this.endLine();
     this.skip();
-  }
-
-  private code(offset = 0): number {
-    return this.text.charCodeAt(this.at + offset);
-  }
-
-  /** Whether white space or the end of the text is here. */
-  private isBlankAt(at: number): boolean {
-    const code = this.text.charCodeAt(at);
-    return code === SPACE || code === NEWLINE || Number.isNaN(code) || code === TAB;
-  }
-
-  private span(start: number, end = this.at): Span {
-    return { source: this.source, start, end };
-  }
-
-  /** Goes to the next token over blanks, empty lines and comments. */
-  private skip(): void {
-    for (let end = this.stop(gap, this.at); end > this.at; end = this.stop(gap, this.at)) {
-      const newline = this.text.lastIndexOf('\n', end - 1);
-      if (newline >= this.at) this.line = newline + 1;
-      this.at = end;
-    }
-    if (this.code() === TAB) throw unusual;
-  }
-
-  private lineEnd(): number {
-    const end = this.text.indexOf('\n', this.at);
-    return end < 0 ? this.text.length : end;
-  }
-
-  private skipSpaces(): void {
-    while (this.code() === SPACE) this.at += 1;
-    if (this.code() === TAB) throw unusual;
-  }
-
-  /** Whether nothing but a comment follows on the line. */
-  private isLineDone(): boolean {
-    const code = this.code();
-    if (Number.isNaN(code) || code === NEWLINE) return true;
-    return code === HASH && (this.at === this.line || this.text.charCodeAt(this.at - 1) === SPACE);
-  }
-
-  private endLine(): void {
-    this.skipSpaces();
-    if (!this.isLineDone()) throw unusual;
-  }
-
-  private get column(): number {
-    return this.at - this.line;
   }
 
   /** The value that starts here, in block style; `parent` is the column of what contains it. */
@@ -224,12 +146,6 @@ class Parser {
     if (tag === undefined && anchor === undefined) return noProperties;
     if (anchor !== undefined) this.assembly.anchors.set(anchor, 'open');
     return { tag, anchor };
-  }
-
-  private word(): string {
-    const start = this.at;
-    while (!this.isBlankAt(this.at) && !flowIndicators.has(this.code())) this.at += 1;
-    return this.text.slice(start, this.at);
   }
 
   /** The value on the lines after its properties, or nothing. */
@@ -346,13 +262,6 @@ class Parser {
     return -1;
   }
 
-  /** Where text that a pattern takes ends. */
-  private stop(pattern: RegExp, from: number): number {
-    pattern.lastIndex = from;
-    pattern.test(this.text);
-    return pattern.lastIndex;
-  }
-
   private startsPlain(code: number): boolean {
     return (code === DASH || code === COLON || code === char('?')) && !this.isBlankAt(this.at + 1);
   }
@@ -364,18 +273,6 @@ class Parser {
     let at = end + 1;
     while (this.text.charCodeAt(at) === SPACE) at += 1;
     return this.text.charCodeAt(at) === COLON && this.isBlankAt(at + 1) ? at : -1;
-  }
-
-  private closingQuote(quote: number): number {
-    for (let at = this.at + 1; at < this.text.length; at++) {
-      const code = this.text.charCodeAt(at);
-      if (quote === DOUBLE && code === 92) at += 1;
-      else if (code === quote) {
-        if (quote === DOUBLE || this.text.charCodeAt(at + 1) !== QUOTE) return at;
-        at += 1;
-      }
-    }
-    throw unusual;
   }
 
   /** A value behind a key on its line. */
@@ -401,29 +298,6 @@ class Parser {
     else node = this.plain(parent, properties);
     this.endLine();
     return node;
-  }
-
-  private alias(properties: Properties): Node {
-    if (properties !== noProperties) throw unusual;
-    const start = this.at;
-    const word = this.word();
-    if (word.length < 2) throw unusual;
-    return assembleAlias(word.slice(1), this.span(start), this.assembly);
-  }
-
-  private quoted(properties: Properties): Node {
-    const start = this.at;
-    const quote = this.code();
-    const end = this.closingQuote(quote);
-    const raw = this.text.slice(start + 1, end);
-    if (raw.includes('\n')) throw unusual;
-    const text = quote === QUOTE ? singleQuoted(raw) : doubleQuoted(raw);
-    if (text === undefined) throw unusual;
-    this.at = end + 1;
-    return assembleScalar(
-      { text, isPlain: false, tag: properties.tag, span: this.span(start) },
-      this.assembly,
-    );
   }
 
   private blockScalar(parent: number, properties: Properties): Node {
@@ -486,112 +360,6 @@ class Parser {
     this.at = at;
     this.line = line;
     return blanks;
-  }
-
-  private flow(parent: number): Node {
-    this.depth += 1;
-    if (this.depth > maxDepth) return tooDeep(this.span(this.at, this.at + 1), this.assembly);
-    const start = this.at;
-    const isList = this.code() === OPEN_LIST;
-    this.at += 1;
-    const node = isList ? this.flowList(start, parent) : this.flowMap(start, parent);
-    this.depth -= 1;
-    return node;
-  }
-
-  private flowList(start: number, parent: number): Node {
-    const items: Node[] = [];
-    for (this.flowSkip(parent); this.code() !== CLOSE_LIST; this.flowNext(parent, CLOSE_LIST)) {
-      this.assembly.path.push(items.length);
-      items.push(this.flowValue(parent));
-      this.assembly.path.pop();
-      if (this.code() === COLON) throw unusual;
-    }
-    this.at += 1;
-    return assembleList(items, this.span(start), this.assembly);
-  }
-
-  private flowMap(start: number, parent: number): Node {
-    const pairs: Pair[] = [];
-    for (this.flowSkip(parent); this.code() !== CLOSE_MAP; this.flowNext(parent, CLOSE_MAP)) {
-      const code = this.code();
-      const isPlain = code !== QUOTE && code !== DOUBLE;
-      if (code === OPEN_LIST || code === OPEN_MAP || code === STAR) throw unusual;
-      const keyLine = this.line;
-      const key = this.flowValue(parent);
-      const name = key.kind === 'scalar' ? String(key.value) : '';
-      let value = emptyAt(key.at ?? this.span(start));
-      if (this.code() === COLON) {
-        if (
-          this.line !== keyLine ||
-          (isPlain && !this.isBlankAt(this.at + 1) && !flowIndicators.has(this.code(1)))
-        ) {
-          throw unusual;
-        }
-        this.at += 1;
-        this.flowSkip(parent);
-        const next = this.code();
-        if (next !== COMMA && next !== CLOSE_MAP) {
-          this.assembly.path.push(name);
-          value = this.flowValue(parent);
-          this.assembly.path.pop();
-        }
-      }
-      pairs.push({ key, isMergeKey: isPlain && name === '<<', value });
-    }
-    this.at += 1;
-    return assembleMap(pairs, this.span(start), this.assembly);
-  }
-
-  /** Goes behind a comma, or to the closing bracket. */
-  private flowNext(parent: number, close: number): void {
-    const code = this.code();
-    if (code === COMMA) {
-      this.at += 1;
-      this.flowSkip(parent);
-    } else if (code !== close) throw unusual;
-  }
-
-  private flowSkip(parent: number): void {
-    const line = this.line;
-    const before = this.at;
-    this.skip();
-    if (this.code() === HASH || Number.isNaN(this.code())) throw unusual;
-    // A comment has to be set off by a blank; lines have to be further in than what contains the collection.
-    const passed = this.text.slice(before, this.at);
-    if (passed.startsWith('#') || (this.line !== line && this.column <= parent)) throw unusual;
-  }
-
-  private flowValue(parent: number): Node {
-    const code = this.code();
-    let node: Node;
-    if (code === QUOTE || code === DOUBLE) node = this.quoted(noProperties);
-    else if (code === STAR) node = this.alias(noProperties);
-    else if (code === OPEN_LIST || code === OPEN_MAP) node = this.flow(parent);
-    else node = this.flowPlain(code);
-    this.flowSkip(parent);
-    const after = this.code();
-    if (after !== COMMA && after !== CLOSE_LIST && after !== CLOSE_MAP && after !== COLON) throw unusual;
-    return node;
-  }
-
-  private flowPlain(code: number): Node {
-    const next = this.code(1);
-    const isDash = code === DASH && !this.isBlankAt(this.at + 1) && !flowIndicators.has(next);
-    if (indicators.has(code) && !isDash) throw unusual;
-    const start = this.at;
-    let at = this.stop(flowText, start);
-    for (; at < this.text.length; at = this.stop(flowText, at + 1)) {
-      const here = this.text.charCodeAt(at);
-      const following = this.text.charCodeAt(at + 1);
-      const isText = here === COLON && !this.isBlankAt(at + 1) && !flowIndicators.has(following);
-      if (!isText && (here !== HASH || this.isBlankAt(at - 1))) break;
-    }
-    let end = at;
-    while (end > start && this.isBlankAt(end - 1)) end -= 1;
-    this.at = end;
-    const text = this.text.slice(start, end);
-    return assembleScalar({ text, isPlain: true, tag: undefined, span: this.span(start) }, this.assembly);
   }
 }
 
