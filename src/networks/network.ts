@@ -68,9 +68,10 @@ function raise(ctx: Context, network: NetworkRecord, { all, running }: Surroundi
 }
 
 function discard(ctx: Context, network: NetworkRecord, others: readonly NetworkRecord[]): void {
-  rmSync(networkFiles(ctx.layout, network.id).record, { force: true });
   try {
     lower(ctx, [network], others);
+    // Last: what is known can be removed by the next command.
+    rmSync(networkFiles(ctx.layout, network.id).record, { force: true });
   } catch {
     // The reason why it could not be made is the better message.
   }

@@ -242,6 +242,18 @@ describe('down', () => {
 });
 
 describe('a project without files', () => {
+  it('takes a network of nobody along with its last container, whatever the files say of it', () => {
+    const seen = both();
+    const [web, db] = seen.containers.map(({ id }) => id);
+    const shared = (name: string, users: readonly (string | undefined)[]) =>
+      seen.network(name, { name, project: '', users: users.flatMap((id) => id ?? []) });
+    shared('emptied', [web, db]);
+    shared('used', [web, 'another']);
+    shared('idle', []);
+    const removed = text(seen.plan({ kind: 'down' })).match(/remove-network \S+/g);
+    expect(removed).toEqual(['remove-network demo_default', 'remove-network emptied']);
+  });
+
   it('is recalled from labels: services, order, networks', () => {
     const seen = both().running('old');
     const recalled = new World(recallProject('demo', seen.observed));

@@ -72,7 +72,8 @@ function removeNetworks(
   everything: boolean,
 ): void {
   const { project, observed, plan } = situation;
-  for (const name of ownNames(declaredOf(project).networks)) {
+  const own = ownNames(declaredOf(project).networks);
+  for (const name of new Set([...own, ...emptiedNames(situation, removed)])) {
     const network = observed.networks.find((candidate) => candidate.name === name);
     if (network === undefined || isForeign(network, project.name)) continue;
     const staying = network.users.filter((id) => !removed.has(id));
@@ -83,6 +84,14 @@ function removeNetworks(
       plan.warn(`network ${name} stays: ${usersText(situation, staying)} still on it`);
     }
   }
+}
+
+/** Networks of nobody in particular, which go with their last container, also when no file tells of them. */
+function emptiedNames({ observed }: Situation, removed: ReadonlyMap<string, string>): readonly string[] {
+  const emptied = observed.networks.filter(
+    ({ project, users }) => project === '' && users.length > 0 && users.every((id) => removed.has(id)),
+  );
+  return emptied.map(({ name }) => name);
 }
 
 function removeVolumes(

@@ -1,5 +1,6 @@
 // network_mode
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inside, isImpossible, scene, serviceOf, titled } from '../inside.ts';
 import { ask, fetched, neighbours, server } from './neighbours.ts';
@@ -40,6 +41,8 @@ describe.skipIf(isImpossible)(titled('network_mode'), () => {
     expect(await fetched(second, 'asker', address)).toBe((await ask(one, 'web', 'hostname'))[0]);
     expect((await one.ok('down', '-t', '1')) + (await second.ok('ps', '--services'))).toContain('asker');
     expect(await ask(second, 'asker', INTERFACES)).toEqual(['eth0', 'lo']);
+    await second.ok('-p', second.project, 'down', '-t', '1');
+    expect(readdirSync(join(one.stateDir, 'networks'))).toEqual([]);
   });
 
   test('service: the namespace, hosts file and resolver of the other', async () => {
