@@ -70,11 +70,11 @@ function raise(ctx: Context, network: NetworkRecord, { all, running }: Surroundi
 function discard(ctx: Context, network: NetworkRecord, others: readonly NetworkRecord[]): void {
   try {
     lower(ctx, [network], others);
-    // Last: what is known can be removed by the next command.
-    rmSync(networkFiles(ctx.layout, network.id).record, { force: true });
   } catch {
     // The reason why it could not be made is the better message.
   }
+  // Last: what a killed command leaves known, the next one removes.
+  rmSync(networkFiles(ctx.layout, network.id).record, { force: true });
 }
 
 /** Takes down what networks have in the kernel; `others` are those that stay. */
