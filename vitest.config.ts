@@ -9,8 +9,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Containers, mounts and networks are the machine's: two files at once is what a small one bears.
     maxWorkers: 2,
-    // The machine of continuous integration is slow and shared; a test that fails twice more has failed.
-    retry: process.env.CI ? 2 : 0,
     chaiConfig: { truncateThreshold: 400 },
   },
 });
