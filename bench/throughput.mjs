@@ -106,12 +106,13 @@ const udp = (port) => `${Number(port) + 2}:${Number(port) + 2}/udp`;
 function tscompose(scratch) {
   const port = '9100';
   const env = { ...process.env, TSCOMPOSE_STATE_DIR: join(scratch, 'state') };
+  // Groups of its own, as Docker's are: other containers of this machine are to take no more from one than from the other.
   writeFileSync(
     join(scratch, 'compose.yaml'),
     `name: bench
 services:
-  server: { image: "rootfs:./root", command: [/bin/traffic, serve, "${port}"], ports: ["${published(port)}", "${udp(port)}"], stop_signal: SIGKILL }
-  client: { image: "rootfs:./root", command: [/bin/traffic], profiles: [tools] }
+  server: { image: "rootfs:./root", command: [/bin/traffic, serve, "${port}"], ports: ["${published(port)}", "${udp(port)}"], stop_signal: SIGKILL, cgroup_parent: "${OUTSIDE.name}" }
+  client: { image: "rootfs:./root", command: [/bin/traffic], profiles: [tools], cgroup_parent: "${OUTSIDE.name}" }
   print: { image: "rootfs:./root", command: [/bin/traffic, print, "${LINES}"], profiles: [tools], network_mode: none }
 `,
   );
