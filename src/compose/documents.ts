@@ -1,7 +1,7 @@
 // Files → one model: parse, interpolate, long forms, extends, include, merge and schema, document by document.
 
 import { ComposeError } from '../errors.ts';
-import { toCanonical } from './canonical.ts';
+import { listNote, toCanonical } from './canonical.ts';
 import type { Environment } from './environment.ts';
 import { applyExtends, type Place } from './extends.ts';
 import { applyInclude } from './include.ts';
@@ -214,6 +214,9 @@ function validate(model: MapNode, file: string, scope: Scope): void {
   scope.shapes.moveTo(scope.report);
   for (const issue of validateDocument(plain(model))) {
     const node = nodeAt(model, issue.path);
+    // The reference takes `=value` in a list, where it looks at no names.
+    const owner = issue.path.at(-1) === '' ? nodeAt(model, issue.path.slice(0, -1)) : undefined;
+    if (owner?.note === listNote) continue;
     const at = issue.onKey === true ? keyPositionOf(node) : positionOf(node);
     const path = joinPath(issue.path);
     const message = path === '' || issue.message.includes(path) ? issue.message : `${path}: ${issue.message}`;

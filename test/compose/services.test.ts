@@ -173,3 +173,7 @@ describe('is refused at its place', () => {
     ]);
   });
 });
+
+it('takes a label without a name from a list', () => {
+  expect(web('labels: ["=v"]', { isReadable: false })).toEqual({ labels: { '': 'v' } });
+});
