@@ -5,7 +5,6 @@ import {
   type FSWatcher,
   fstatSync,
   mkdirSync,
-  openSync,
   readSync,
   statSync,
   watch,
@@ -13,6 +12,7 @@ import {
 import { StringDecoder } from 'node:string_decoder';
 import type { Context } from '../state/context.ts';
 import { containerFiles } from '../state/layout.ts';
+import { type LogFile, openLogFiles } from './log-files.ts';
 import { readStatus } from './status.ts';
 
 export interface FollowOptions {
@@ -115,9 +115,14 @@ class AppendedLines {
   }
 
   *read(): Iterable<string> {
-    do {
+    for (;;) {
       yield* this.#appended();
-    } while (this.#openNext());
+      const next = this.#next();
+      if (next === undefined) return;
+      // Lines may have come between the look at our file and its renaming.
+      yield* this.#appended();
+      this.#moveTo(next);
+    }
   }
 
   close(): void {
@@ -125,32 +130,25 @@ class AppendedLines {
     this.#fd = undefined;
   }
 
-  #openNext(): boolean {
-    const next = this.#nextName();
-    if (next === undefined) return false;
+  /** The file after ours, opened: the oldest of all when ours was removed, or there was none yet. */
+  #next(): LogFile | undefined {
+    const newest = statSync(this.#path, { throwIfNoEntry: false });
+    if (newest === undefined || (this.#fd !== undefined && newest.ino === this.#inode)) return undefined;
+    const files = openLogFiles(this.#path);
+    const ours = this.#fd === undefined ? -1 : files.findIndex(({ inode }) => inode === this.#inode);
+    const next = files[ours + 1];
+    for (const file of files) if (file !== next) closeSync(file.fd);
+    return next;
+  }
+
+  #moveTo({ fd, inode }: LogFile): void {
     this.close();
-    try {
-      this.#fd = openSync(next, 'r');
-    } catch {
-      return false;
-    }
+    this.#fd = fd;
+    this.#inode = inode;
     this.#isOwn = true;
-    this.#inode = fstatSync(this.#fd).ino;
     this.#at = 0;
     this.#rest = '';
     this.#decoder = new StringDecoder('utf8');
-    return true;
-  }
-
-  // Files move on from log to log.1 to log.2: what follows ours is one number below wherever it is now.
-  #nextName(): string | undefined {
-    const name = (number: number) => (number === 0 ? this.#path : `${this.#path}.${number}`);
-    for (let number = 0; ; number++) {
-      const there = statSync(name(number), { throwIfNoEntry: false });
-      if (there === undefined) return number === 0 ? undefined : name(number - 1);
-      if (there.ino === this.#inode && this.#fd !== undefined)
-        return number === 0 ? undefined : name(number - 1);
-    }
   }
 
   *#appended(): Iterable<string> {

@@ -1,11 +1,12 @@
 // Reading what a container wrote: json-file lines, over rotated files, from the end, and following.
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { asObject, asString } from '../state/decode.ts';
 import { containerFiles } from '../state/layout.ts';
 import { followed } from './follow.ts';
+import { openLogFiles } from './log-files.ts';
 import type { ContainerRecord } from './record.ts';
 import { durationMs } from './units.ts';
 
@@ -60,24 +61,14 @@ function checkReadable({ name, logDriver, logKept }: ContainerRecord): void {
   throw new ComposeError('unsupported', `container ${name} has no log here: ${reason}`);
 }
 
-interface LogFile {
+interface Opened {
   readonly fd: number;
   /** How much there was in whole lines when it was opened. */
   readonly size: number;
 }
 
-// Oldest first: log.2, log.1, log. Opened at once, so that a rotation in between loses nothing.
-function openFiles(path: string): LogFile[] {
-  const names: string[] = [];
-  for (let number = 1; existsSync(`${path}.${number}`); number++) names.unshift(`${path}.${number}`);
-  return [...names, path].flatMap((name) => {
-    try {
-      const fd = openSync(name, 'r');
-      return [{ fd, size: wholeLines(fd, fstatSync(fd).size) }];
-    } catch {
-      return [];
-    }
-  });
+function openFiles(path: string): Opened[] {
+  return openLogFiles(path).map(({ fd }) => ({ fd, size: wholeLines(fd, fstatSync(fd).size) }));
 }
 
 /** Size up to the last newline: a line that is being written is not there yet. */
@@ -92,13 +83,13 @@ function wholeLines(fd: number, size: number): number {
   return 0;
 }
 
-function* past(files: readonly LogFile[], tail: number | undefined): Iterable<string> {
+function* past(files: readonly Opened[], tail: number | undefined): Iterable<string> {
   if (tail === undefined) {
     for (const { fd, size } of files) yield* linesOf(fd, 0, size);
     return;
   }
   let wanted = tail;
-  const starts: [LogFile, number][] = [];
+  const starts: [Opened, number][] = [];
   for (const file of [...files].reverse()) {
     if (wanted <= 0) break;
     const { start, found } = startOfTail(file, wanted);
@@ -113,7 +104,7 @@ const NEWLINE = 10;
 
 /** Where the last `wanted` lines begin, found by reading backwards. */
 function startOfTail(
-  { fd, size }: LogFile,
+  { fd, size }: Opened,
   wanted: number,
 ): { readonly start: number; readonly found: number } {
   const chunk = Buffer.alloc(CHUNK_BYTES);

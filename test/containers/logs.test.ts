@@ -1,4 +1,6 @@
 // Reading log files: order over rotations, tail, times, following.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +51,12 @@ describe('past lines', () => {
       expect(await read({ tail })).toEqual(text(Math.max(0, 6 - tail), 6));
   });
 
+  test('a rotation that was killed leaves a gap between the files, but no lines out', async () => {
+    writeFileSync(`${path}.3`, file(0, 3));
+    writeFileSync(`${path}.1`, file(3, 5));
+    expect(await read()).toEqual(text(0, 5));
+  });
+
   test('tail reads over chunks of a big file', async () => {
     writeFileSync(path, file(0, 5000));
     expect(await read({ tail: 3000 })).toEqual(text(2000, 5000));
@@ -87,7 +95,37 @@ describe('past lines', () => {
   });
 });
 
+// Writes LINES lines and rotates after every tenth, as the shim does; then ends the container.
+const WRITER = `
+const { appendFileSync, existsSync, renameSync, rmSync, writeFileSync } = require('node:fs');
+const [path, record, lines] = process.argv.slice(1);
+for (let number = 0; number < Number(lines); number++) {
+  const log = 'line ' + number + '\\n';
+  appendFileSync(path, JSON.stringify({ log, stream: 'stdout', time: '2024-01-01T00:00:00.5Z' }) + '\\n');
+  if (number % 10 !== 9) continue;
+  let last = 0;
+  while (existsSync(path + '.' + (last + 1))) last++;
+  for (; last > 0; last--) renameSync(path + '.' + last, path + '.' + (last + 1));
+  renameSync(path, path + '.1');
+  writeFileSync(path, '');
+}
+rmSync(record);
+`;
+
 describe('following', () => {
+  test('misses no line and shows none twice while files are rotated at any moment', async () => {
+    const writer = spawn(process.execPath, [
+      '-e',
+      WRITER,
+      path,
+      containerFiles(ctx().layout, id).record,
+      '3000',
+    ]);
+    const ended = once(writer, 'exit');
+    expect(await read({ follow: true })).toEqual(text(0, 3000));
+    expect(await ended).toEqual([0, null]);
+  });
+
   test('goes on with what is appended, over rotations, until the container is removed', async () => {
     writeFileSync(path, file(0, 3));
     const lines: string[] = [];
