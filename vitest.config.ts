@@ -9,6 +9,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Containers, mounts and networks are the machine's: two files at once is what a small one bears.
     maxWorkers: 2,
+    // A shared machine may stall for longer than any test can wait; what needed the second try is in the report.
+    retry: process.env.CI ? 1 : 0,
     chaiConfig: { truncateThreshold: 400 },
   },
 });

@@ -17,7 +17,8 @@
 #include "scope.h"
 #include "syscalls.h"
 
-enum { ATTEMPTS = 100, PAUSE_NS = 2 * 1000 * 1000, FILE_LIMIT = 1 << 20 };
+/* Two seconds: on a busy machine a process may have to wait long for its turn to freeze or to die. */
+enum { ATTEMPTS = 1000, PAUSE_NS = 2 * 1000 * 1000, FILE_LIMIT = 1 << 20 };
 
 /* The kernel tells nobody when a v1 group becomes free or frozen. */
 static void breathe(void) {
