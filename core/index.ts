@@ -8,7 +8,7 @@ import { getSystemErrorMap } from 'node:util';
 import { ComposeError, InternalError } from '../src/errors.ts';
 
 /** The version of the ABI (tscore.h) that this file binds. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** The functions of tscore.h as koffi reads them, by the name without prefix. */
 export const PROTOTYPES = {
@@ -31,6 +31,7 @@ export const PROTOTYPES = {
     'int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length, uint8_t *reply, size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq, void *reterr)',
   listen:
     'int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd, int32_t *ret_port, void *reterr)',
+  spread_directory: 'int tsc_spread_directory(const char *path, void *reterr)',
   sync_filesystem: 'int tsc_sync_filesystem(const char *path, void *reterr)',
   remove_tree: 'int tsc_remove_tree(const char *path, void *reterr)',
   quota_claim: 'int tsc_quota_claim(const char **directories, uint32_t first, uint64_t bytes, void *reterr)',
@@ -118,6 +119,8 @@ export interface Core {
   netlinkAsync(protocol: number, netns: string | undefined, request: Uint8Array): Promise<Uint8Array>;
   /** Holds a host port; `''` is every address of both families, port 0 any free one. */
   listen(protocol: number, address: string, port: number): { fd: number; port: number };
+  /** Places the directories in `path` far from each other, where the file system can. */
+  spreadDirectory(path: string): void;
   syncFilesystem(path: string): void;
   syncFilesystemAsync(path: string): Promise<void>;
   removeTree(path: string): void;
@@ -283,6 +286,7 @@ function networkFunctions(native: Native) {
 
 function fileFunctions(native: Native) {
   return {
+    spreadDirectory: (path) => void call(native, 'spread_directory', path),
     syncFilesystem: (path) => void call(native, 'sync_filesystem', path),
     syncFilesystemAsync: (path) => callAsync(native, 'sync_filesystem', path),
     removeTree: (path) => void call(native, 'remove_tree', path),

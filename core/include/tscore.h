@@ -13,7 +13,7 @@
 #define TSC_API __attribute__((visibility("default")))
 
 /* Raised with every change of a prototype; the binding refuses another library than its own. */
-#define TSC_ABI_VERSION 2
+#define TSC_ABI_VERSION 3
 
 struct tsc_error {
     int32_t code;   /* errno */
@@ -71,6 +71,8 @@ TSC_API int tsc_listen(int32_t protocol, const char *address, int32_t port, int3
 /* --- files --- */
 
 /* Makes what was written to the file system of `path` durable. */
+/* Asks the file system to place the subdirectories of a directory far from each other, as chattr +T does. */
+TSC_API int tsc_spread_directory(const char *path, struct tsc_error *reterr);
 TSC_API int tsc_sync_filesystem(const char *path, struct tsc_error *reterr);
 /* Removes a tree without following symbolic links or leaving its file system; a missing one is fine. */
 TSC_API int tsc_remove_tree(const char *path, struct tsc_error *reterr);

@@ -2,9 +2,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +27,18 @@ int tsc_sync_filesystem(const char *path, struct tsc_error *reterr) {
         return tsc_fail(reterr, fd, "open", path);
     if (syncfs(fd) < 0)
         return tsc_fail(reterr, -errno, "sync file system", path);
+    return 0;
+}
+
+int tsc_spread_directory(const char *path, struct tsc_error *reterr) {
+    tsc_auto_fd int fd = tsc_fd_open(path, O_RDONLY | O_DIRECTORY, 0);
+    int flags;
+    if (fd < 0)
+        return tsc_fail(reterr, fd, "open", path);
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_TOPDIR_FL)) {
+        flags |= FS_TOPDIR_FL;
+        (void)ioctl(fd, FS_IOC_SETFLAGS, &flags); /* a hint, which most file systems do not know */
+    }
     return 0;
 }
 

@@ -463,8 +463,17 @@ function admitOthers({ layout }: Context, { linux }: OciSpec): void {
   for (const dir of walked.filter(existsSync)) chmodSync(dir, 0o711);
 }
 
+// Apart from each other and from all else: ext4 looks past each inode that was freed in the same part of the disk within
+// a minute, one by one, when it makes a new one.
+function makeContainersDirectory(ctx: Context): void {
+  const directory = containersDir(ctx.layout);
+  if (existsSync(directory)) return;
+  makePrivateDirectory(directory);
+  ctx.core.spreadDirectory(directory);
+}
+
 function writeDirectory(ctx: Context, files: ContainerFiles, plan: ContainerPlan): readonly Warning[] {
-  makePrivateDirectory(containersDir(ctx.layout));
+  makeContainersDirectory(ctx);
   admitOthers(ctx, plan.spec);
   mkdirSync(files.dir, { recursive: true, mode: 0o711 });
   mkdirSync(files.upper);
