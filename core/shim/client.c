@@ -37,7 +37,8 @@ struct tsc_client {
     bool output;
     bool watching;
     bool awaits_stop;
-    bool closing; /* when all is sent */
+    bool closing;   /* when all is sent */
+    bool lingering; /* all is sent: waits for the other side to close */
     bool dead;
     struct tsc_client *next;
 };
@@ -87,6 +88,15 @@ static void stalled(void *data) {
     drop(data);
 }
 
+/* What the client still writes must meet an open socket: a refused write would make it throw away what it has not read. */
+static void linger(struct tsc_client *client) {
+    client->lingering = true;
+    client->input = client->output = false;
+    shutdown(client->source.fd, SHUT_WR);
+    tsc_timer_set(&client->shim->loop, &client->stall, STALL_MS);
+    tsc_loop_watch(&client->shim->loop, &client->source, EPOLLIN | EPOLLRDHUP);
+}
+
 static void update(struct tsc_client *client) {
     bool waits = client->input && tsc_text_length(&client->shim->input) >= TSC_INPUT_LIMIT;
     uint32_t events = (waits ? 0u : (uint32_t)EPOLLIN) | EPOLLRDHUP;
@@ -114,7 +124,8 @@ static void flush(struct tsc_client *client) {
         tsc_timer_clear(&client->shim->loop, &client->stall);
     }
     if (client->closing && tsc_text_length(&client->out) == 0) {
-        drop(client);
+        if (!client->lingering)
+            linger(client);
         return;
     }
     if (tsc_text_length(&client->out) >= QUEUE_HIGH && !client->stall.added)
@@ -377,6 +388,8 @@ static void client_ready(void *data, uint32_t events) {
         drop(client);
         return;
     }
+    if (client->lingering)
+        return;
     tsc_text_append(&client->in, bytes, (size_t)count);
     while (!client->dead && (client->attached ? take_frame(client) : take_line(client)))
         ;
@@ -459,7 +472,7 @@ void tsc_clients_exit(struct tsc_shim *shim) {
     unsigned code = (unsigned)shim->status.exit_code;
     uint8_t bytes[4] = {(uint8_t)(code >> 24), (uint8_t)(code >> 16), (uint8_t)(code >> 8), (uint8_t)code};
     for (struct tsc_client *client = shim->clients; client; client = client->next)
-        if (client->attached && !client->dead) {
+        if (client->attached && !client->dead && !client->closing) {
             client->closing = true;
             frame(client, TSC_FRAME_EXIT, bytes, sizeof(bytes));
         }
@@ -473,6 +486,9 @@ void tsc_clients_close(struct tsc_shim *shim) {
         while (!client->dead && tsc_text_length(&client->out) > 0 && tsc_now() < limit)
             if (tsc_fd_poll(client->source.fd, EPOLLOUT, STALL_MS) > 0)
                 flush(client);
+        while (!client->dead && client->lingering && tsc_now() < limit)
+            if (tsc_fd_poll(client->source.fd, EPOLLIN, STALL_MS) > 0)
+                client_ready(client, EPOLLIN);
     }
 }
 

@@ -116,6 +116,23 @@ describe.skipIf(!isRoot)('an attached client (needs root)', () => {
     }
   });
 
+  it('gets all output although it writes to a container that has ended before it reads', async () => {
+    const container = new Container(['sh', '-c', 'echo all; exit 3'], { steps: [step('STANDARD_INPUT', 2)] });
+    try {
+      await container.until(({ state }) => state === 'created');
+      const client = await attach(container, { input: true });
+      client.pause();
+      container.send('start');
+      await container.until(({ state }) => state === 'stopped');
+      client.end();
+      client.unpause();
+      expect(await client.exitCode).toBe(3);
+      expect(client.output).toBe('all\n');
+    } finally {
+      await container.remove();
+    }
+  });
+
   it('shares a terminal of the size that it says', async () => {
     const script =
       'read go; stty size; tty; [ /dev/console -ef "$(tty)" ] || stat -c %t:%T /dev/console; id -u';

@@ -63,6 +63,10 @@ export class Attachment {
   pause(): void {
     this.#socket.pause();
   }
+
+  unpause(): void {
+    this.#socket.resume();
+  }
 }
 
 export async function attach(container: Container, { input }: { input: boolean }): Promise<Attachment> {
