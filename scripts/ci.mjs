@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const scratch = mkdtempSync(join(tmpdir(), 'tscompose-ci-'));
@@ -15,6 +16,15 @@ function run(...argv) {
   return spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status === 0;
 }
 
+const REASON_LINES = 20;
+
+/** The end of a long output is often all that is kept of it: it says not only what failed but also why. */
+function reasonsOf({ failureMessages = [] }) {
+  return failureMessages
+    .flatMap((message) => ['', ...stripVTControlCharacters(message).split('\n').slice(0, REASON_LINES)])
+    .join('\n    ');
+}
+
 /** What the report says; a suite that broke before its tests ran counts as one failure. */
 function readReport() {
   try {
@@ -22,7 +32,7 @@ function readReport() {
     const failures = testResults.flatMap(({ name, status, assertionResults }) => {
       const failed = assertionResults.filter((test) => test.status === 'failed');
       const file = relative(root, name);
-      if (failed.length > 0) return failed.map(({ fullName }) => `${file}: ${fullName}`);
+      if (failed.length > 0) return failed.map((test) => `${file}: ${test.fullName}${reasonsOf(test)}`);
       return status === 'failed' ? [`${file}: cannot be run`] : [];
     });
     return { passed: numPassedTests, skipped: numPendingTests, failures };

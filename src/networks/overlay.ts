@@ -5,7 +5,6 @@
 // not have it), `parent` (the interface to go out of). All machines give the network the same subnet; without an
 // ip_range each takes its share of it, in the order of the list, and has its gateway there. Frames are not encrypted.
 import { createHash } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
@@ -17,9 +16,9 @@ import {
   requireAddress,
   requireSubnet,
 } from './address.ts';
-import { findLink, isMissingKind, route } from './links.ts';
+import { dump, findLink, isMissingKind, route } from './links.ts';
 import { mtuOf, type NetworkRecord } from './record.ts';
-import { addForwarding } from './routes.ts';
+import { addForwarding, dumpAddresses, parseAddresses } from './routes.ts';
 import { changeLink, createLink } from './rtnetlink.ts';
 import type { NetworkSubnet } from './subnets.ts';
 
@@ -39,8 +38,11 @@ interface Tunnel {
   readonly local: Address | undefined;
 }
 
-/** What the options say; undefined without peers: then the network is this machine's alone. */
-export function tunnelOf(network: Named, own: readonly string[] = ownAddresses()): Tunnel | undefined {
+/**
+ * What the options say, on the machine that has the addresses `own`; undefined without peers: then the network is this
+ * machine's alone.
+ */
+export function tunnelOf(network: Named, own: readonly string[]): Tunnel | undefined {
   const { name, options } = network;
   const machines = (options.peers ?? '')
     .split(/[\s,]+/)
@@ -57,8 +59,9 @@ export function tunnelOf(network: Named, own: readonly string[] = ownAddresses()
   return { vni, port, machines, local };
 }
 
-function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+/** All that the machine has, those of interfaces without a carrier too: a link may take a second to notice that it is up. */
+export function ownAddresses(ctx: Context): string[] {
+  return parseAddresses(dump(ctx, dumpAddresses())).map(({ address }) => formatAddress(address));
 }
 
 /** The same on every machine. */
@@ -80,13 +83,17 @@ function numberOption(
   );
 }
 
-/** Gives this machine its share of each subnet, so that no two machines hand out the same address. */
+/**
+ * Gives this machine, which has the addresses `own`, its share of each subnet, so that no two machines hand out the same
+ * address. The first `given` subnets are the file's.
+ */
 export function shareSubnets(
   network: Named,
   subnets: readonly NetworkSubnet[],
   given: number,
+  own: readonly string[],
 ): NetworkSubnet[] {
-  const tunnel = tunnelOf(network);
+  const tunnel = tunnelOf(network, own);
   if (!tunnel) return [...subnets];
   if (given === 0) {
     throw new ComposeError(
@@ -127,7 +134,7 @@ function shareOf({ name }: Named, { machines, local }: Tunnel, entry: NetworkSub
 
 /** Connects the bridge of a network with the peers; what is there stays. */
 export function ensureTunnel(ctx: Context, network: NetworkRecord): void {
-  const tunnel = tunnelOf(network);
+  const tunnel = tunnelOf(network, ownAddresses(ctx));
   const name = tunnelName(network);
   if (!tunnel || findLink(ctx, name)) return;
   const master = findLink(ctx, network.bridge)?.index;

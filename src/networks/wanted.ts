@@ -8,7 +8,7 @@ import { settleOptions } from './cni.ts';
 import { upstreamServers } from './hosts.ts';
 import { dump } from './links.ts';
 import { refuseOptions } from './options.ts';
-import { shareSubnets } from './overlay.ts';
+import { ownAddresses, shareSubnets } from './overlay.ts';
 import { DRIVERS, hasBridge, type NetworkDriver, type NetworkRecord, OPTION } from './record.ts';
 import { dumpAddresses, dumpRoutes, parseAddresses, parseRoutes } from './routes.ts';
 import { dumpLinks, parseLinks } from './rtnetlink.ts';
@@ -64,7 +64,7 @@ export function planNetwork(
     key: wanted.key,
     driver,
     bridge: interfaceOf({ id, driver, options, name: wanted.name }),
-    subnets: planSubnets(wanted, driver, takenSubnets(ctx, networks, hasBridge({ driver }))),
+    subnets: planSubnets(ctx, wanted, driver, takenSubnets(ctx, networks, hasBridge({ driver }))),
     internal: wanted.internal ?? false,
     options,
     labels: wanted.labels ?? {},
@@ -109,7 +109,12 @@ function interfaceOf({
   );
 }
 
-function planSubnets(wanted: NetworkWanted, driver: NetworkDriver, taken: readonly Taken[]): NetworkSubnet[] {
+function planSubnets(
+  ctx: Context,
+  wanted: NetworkWanted,
+  driver: NetworkDriver,
+  taken: readonly Taken[],
+): NetworkSubnet[] {
   if (driver === 'cni' || wanted.unaddressed) return [];
   const subnets = (wanted.subnets ?? []).map((entry) => {
     const subnet = entry.subnet;
@@ -120,7 +125,8 @@ function planSubnets(wanted: NetworkWanted, driver: NetworkDriver, taken: readon
   refuseOwnOverlap(wanted.name, given);
   const all = [...given, ...missingSubnets(wanted, given, taken)];
   if (driver !== 'overlay') return all;
-  return shareSubnets({ name: wanted.name, options: wanted.options ?? {} }, all, given.length);
+  const network = { name: wanted.name, options: wanted.options ?? {} };
+  return shareSubnets(network, all, given.length, ownAddresses(ctx));
 }
 
 function refuseOwnOverlap(name: string, subnets: readonly NetworkSubnet[]): void {

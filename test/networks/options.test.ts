@@ -107,7 +107,7 @@ describe('an overlay', () => {
   it('gives each machine its share, and leaves a range that is given', () => {
     const subnets = [{ subnet: '10.9.0.0/24', gateway: '10.9.0.1' }];
     const share = (local: string) =>
-      shareSubnets(network({ peers: '192.0.2.1,192.0.2.2,192.0.2.3', local }), subnets, 1);
+      shareSubnets(network({ peers: '192.0.2.1,192.0.2.2,192.0.2.3', local }), subnets, 1, []);
     expect(share('192.0.2.1')).toEqual([
       { subnet: '10.9.0.0/24', gateway: '10.9.0.1', ipRange: '10.9.0.0/26' },
     ]);
@@ -115,7 +115,7 @@ describe('an overlay', () => {
       { subnet: '10.9.0.0/24', gateway: '10.9.0.129', ipRange: '10.9.0.128/26' },
     ]);
     const given = [{ subnet: '10.9.0.0/24', gateway: '10.9.0.1', ipRange: '10.9.0.64/26' }];
-    expect(shareSubnets(network({ peers: '192.0.2.1' }), given, 1)).toEqual(given);
+    expect(shareSubnets(network({ peers: '192.0.2.1' }), given, 1, [])).toEqual(given);
   });
 });
 

@@ -77,7 +77,8 @@ describe.skipIf(isImpossible)(titled('driver: overlay'), () => {
     const stacks = [scene(compose), scene(compose)];
     try {
       for (const [index, stack] of stacks.entries()) {
-        expect(machines.run(index, stack, 'up', '-d', '--wait')).toMatchObject({ code: 0 });
+        const { code, stderr } = machines.run(index, stack, 'up', '-d', '--wait');
+        expect(code, stderr).toBe(0);
       }
       const [here, there] = stacks;
       if (here === undefined || there === undefined) throw new Error('two stacks were made');
