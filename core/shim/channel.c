@@ -55,6 +55,8 @@ int tsc_channel_receive(int channel, struct tsc_message *ret, int *ret_fd) {
         close(fd);
     if (ret_fd)
         *ret_fd = fd;
+    /* The container may have written it. */
+    ret->error.step[sizeof(ret->error.step) - 1] = ret->error.path[sizeof(ret->error.path) - 1] = '\0';
     if (count < 0)
         return errno == ECONNRESET ? 0 : -errno;
     return count == 0 ? 0 : count == (ssize_t)sizeof(*ret) ? 1 : -EBADMSG;

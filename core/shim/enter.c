@@ -195,6 +195,8 @@ static _Noreturn void enter(struct tsc_entry *entry) {
     take_standard(entry);
     drop_descriptors(entry);
     int code = prepare_entry(entry, &error);
+    if (code == 0 && tsc_settles_first(launch))
+        code = tsc_settle(launch, &error);
     if (code < 0)
         die(launch->channel, code, &error);
     /* The new process starts when this one is gone: CLONED has to be the first message. */

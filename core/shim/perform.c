@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -350,8 +351,10 @@ static void tie_to_shim(const struct tsc_launch *launch) {
 
 /* Paths of the image may lead through /proc/self/fd: nothing of the host is behind it when they are followed. */
 static void drop_descriptors(struct tsc_launch *launch) {
-    int kept[TSC_KEPT_MAX + 2];
+    int kept[TSC_KEPT_MAX + 4];
     size_t count = 0;
+    kept[count++] = launch->master;
+    kept[count++] = launch->slave;
     for (int i = 0; i < launch->kept_count; i++)
         kept[count++] = launch->first_kept + i;
     kept[count++] = launch->channel;
@@ -366,13 +369,14 @@ static int run_start_hooks(const struct tsc_launch *launch, struct tsc_error *re
     return launch->mode == TSC_MODE_FIRST ? tsc_hooks_run(TSC_HOOK_START_CONTAINER, &state, reterr) : 0;
 }
 
-static int execute(struct tsc_launch *launch, struct tsc_error *reterr) {
+/* The last steps before EXEC, after which the process has no more rights than its program will have. */
+static int give_up_rights(struct tsc_launch *launch, struct tsc_error *reterr) {
     const char *name = tsc_step_name(TSC_STEP_EXEC);
-    tsc_auto_free char **environment = make_environment(launch);
-    tsc_auto_free char **arguments = make_arguments(launch);
-    if (!environment || !arguments)
+    launch->variables = make_environment(launch);
+    launch->arguments = make_arguments(launch);
+    if (!launch->variables || !launch->arguments)
         return tsc_fail(reterr, -ENOMEM, name, "");
-    if (!arguments[0])
+    if (!launch->arguments[0])
         return tsc_fail(reterr, -EINVAL, name, "");
     umask(launch->umask);
     drop_descriptors(launch);
@@ -381,13 +385,17 @@ static int execute(struct tsc_launch *launch, struct tsc_error *reterr) {
         error = enter_directory(launch, reterr);
     if (error == 0)
         error = restrict_process(launch, reterr);
-    if (error < 0)
-        return error;
-    forget_privileges(launch);
+    if (error == 0)
+        forget_privileges(launch);
+    return error;
+}
+
+static int execute(struct tsc_launch *launch, struct tsc_error *reterr) {
     tie_to_shim(launch);
-    error = launch->init ? tsc_init_exec(launch->self, launch->channel, arguments, environment)
-                         : tsc_exec_search(arguments, environment);
-    return tsc_fail(reterr, error, name, arguments[0]);
+    int error = launch->init
+                    ? tsc_init_exec(launch->self, launch->channel, launch->arguments, launch->variables)
+                    : tsc_exec_search(launch->arguments, launch->variables);
+    return tsc_fail(reterr, error, tsc_step_name(TSC_STEP_EXEC), launch->arguments[0]);
 }
 
 /* --- the process --- */
@@ -412,11 +420,16 @@ static int become_root(const struct tsc_launch *launch, struct tsc_error *reterr
     return 0;
 }
 
-int tsc_perform(struct tsc_launch *launch, struct tsc_error *reterr) {
+bool tsc_settles_first(const struct tsc_launch *launch) {
+    const struct tsc_step *step = tsc_program_find(launch->program, TSC_STEP_CAPABILITIES, NULL);
+    bool may_trace = !step || (uint64_t)tsc_step_integer(step, 0) >> CAP_SYS_PTRACE & 1;
+    /* The memory of who enters a user namespace stays that of the one it came from: nobody in there may trace it. */
+    return launch->mode == TSC_MODE_JOIN && !launch->user_namespace && may_trace;
+}
+
+int tsc_settle(struct tsc_launch *launch, struct tsc_error *reterr) {
     int error = 0;
     reset_signals();
-    setsid();
-    tie_to_shim(launch);
     umask(0);
     launch->umask = 022;
     if (launch->user_namespace)
@@ -432,5 +445,15 @@ int tsc_perform(struct tsc_launch *launch, struct tsc_error *reterr) {
         error = pass_gate(launch, reterr);
     if (error == 0)
         error = tsc_fault_of(&launch->fault, launch->exec->op, reterr);
+    if (error == 0)
+        error = give_up_rights(launch, reterr);
+    launch->settled = error == 0;
+    return error;
+}
+
+int tsc_perform(struct tsc_launch *launch, struct tsc_error *reterr) {
+    setsid();
+    tie_to_shim(launch);
+    int error = launch->settled ? tsc_terminal_take(launch, reterr) : tsc_settle(launch, reterr);
     return error < 0 ? error : execute(launch, reterr);
 }

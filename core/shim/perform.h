@@ -56,6 +56,11 @@ struct tsc_launch {
     const struct tsc_step *seccomp;
     const struct tsc_step *environment;
     const struct tsc_step *directory;
+    char **arguments;
+    char **variables;
+    int master; /* of a terminal that is taken later, or 0 */
+    int slave;
+    bool settled; /* all is done but EXEC */
     mode_t umask;
     bool no_new_privileges;
     bool init;
@@ -63,6 +68,14 @@ struct tsc_launch {
 
 /* Performs all steps, then EXEC: does not return when that succeeds. The error's step is the step's name. */
 int tsc_perform(struct tsc_launch *launch, struct tsc_error *reterr);
+
+/*
+ * Whether processes of the container could trace one more of them before its EXEC, whatever the kernel is told about
+ * dumping it. Then the entry settles first, where none of them sees it, and has no more rights than they when they do.
+ */
+bool tsc_settles_first(const struct tsc_launch *launch);
+/* All of tsc_perform but EXEC and what only the new process can do itself. */
+int tsc_settle(struct tsc_launch *launch, struct tsc_error *reterr);
 
 /* 0, or the error that the test wants from this step. */
 int tsc_fault_of(const struct tsc_fault *fault, uint32_t op, struct tsc_error *reterr);
@@ -102,6 +115,8 @@ int tsc_capabilities_apply(const struct tsc_step *step, struct tsc_error *reterr
 int tsc_seccomp_apply(const struct tsc_step *step, struct tsc_error *reterr);
 /* terminal.c */
 tsc_operation tsc_terminal;
+/* The terminal that was opened by who settled first becomes ours. */
+int tsc_terminal_take(struct tsc_launch *launch, struct tsc_error *reterr);
 
 /* Opens a path below the container's root, following its links without ever leaving it. */
 int tsc_root_open(const struct tsc_launch *launch, const char *path, int flags, mode_t mode);

@@ -58,6 +58,24 @@ static int become_terminal(int slave) {
     return 0;
 }
 
+static int hand_over(const struct tsc_launch *launch, int master, int slave) {
+    int error = become_terminal(slave);
+    if (error == 0)
+        error = tsc_channel_send(launch->channel, &(struct tsc_message){.kind = TSC_SYNC_TERMINAL}, master);
+    return error;
+}
+
+int tsc_terminal_take(struct tsc_launch *launch, struct tsc_error *reterr) {
+    int error = launch->master > 0 ? hand_over(launch, launch->master, launch->slave) : 0;
+    if (error < 0)
+        return tsc_fail(reterr, error, tsc_step_name(TSC_STEP_TERMINAL), "/dev/console");
+    if (launch->master > 0) {
+        close(launch->master);
+        close(launch->slave);
+    }
+    return 0;
+}
+
 int tsc_terminal(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
     tsc_auto_fd int master = open_multiplexer(launch, "/dev/pts/ptmx");
     if (master < 0) {
@@ -82,9 +100,12 @@ int tsc_terminal(struct tsc_launch *launch, const struct tsc_step *step, struct 
         error = tsc_capabilities_raise(reterr);
     if (error == 0 && launch->mode == TSC_MODE_FIRST)
         error = bind_console(launch, master);
+    if (error == 0 && tsc_settles_first(launch)) {
+        launch->master = tsc_take_fd(&master);
+        launch->slave = tsc_take_fd(&slave);
+        return 0;
+    }
     if (error == 0)
-        error = become_terminal(slave);
-    if (error == 0)
-        error = tsc_channel_send(launch->channel, &(struct tsc_message){.kind = TSC_SYNC_TERMINAL}, master);
+        error = hand_over(launch, master, slave);
     return error < 0 ? tsc_fail(reterr, error, "", "/dev/console") : 0;
 }

@@ -12,6 +12,7 @@ import { Connection } from './connection.ts';
 import { type Control, connect, controlOver } from './control.ts';
 import { launchError } from './launch-error.ts';
 import { type ContainerRecord, decodeContainerRecord } from './record.ts';
+import { shimEnvironment } from './shim-environment.ts';
 import { readStatus, type State, type Status } from './status.ts';
 
 export { type Control, connect } from './control.ts';
@@ -147,8 +148,7 @@ function spawnShim(ctx: Context, record: ContainerRecord, options: Spawn): Promi
   for (const { protocol, fd, address, port } of options.relays ?? []) {
     argv.push('--relay', `${protocol},${fds.push(fd) - 1},${address},${port}`);
   }
-  const fault = process.env.TSCOMPOSE_FAIL_STEP;
-  return ctx.core.spawn(ctx.core.shimPath, argv, fault ? { TSCOMPOSE_FAIL_STEP: fault } : {}, fds);
+  return ctx.core.spawn(ctx.core.shimPath, argv, shimEnvironment(), fds);
 }
 
 interface Started {

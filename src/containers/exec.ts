@@ -10,6 +10,7 @@ import { ALL_CAPABILITIES, capabilityMask } from './capabilities.ts';
 import { launchError } from './launch-error.ts';
 import type { Machine } from './machine.ts';
 import type { ContainerRecord } from './record.ts';
+import { shimEnvironment } from './shim-environment.ts';
 import { decodeFailure, type LaunchFailure, readStatus, type Status } from './status.ts';
 import { decodeLaunch, encodeLaunch, type LaunchProgram, type Step, type StepName, step } from './steps.ts';
 
@@ -125,7 +126,7 @@ export function runExec(ctx: ExecContext, record: ContainerRecord, options: Exec
   const { program, status } = prepare(ctx, record, options);
   const fd = ctx.core.memfd('exec', program);
   const argv = ['tscompose-shim', ...execArguments(`/proc/self/fd/${fd}`, status)];
-  return ctx.core.exec(ctx.core.shimPath, argv, process.env);
+  return ctx.core.exec(ctx.core.shimPath, argv, shimEnvironment());
 }
 
 /**
@@ -143,6 +144,7 @@ export async function execDetached(
   const child = spawn(ctx.core.shimPath, execArguments(`/proc/self/fd/${PROGRAM_FD}`, status, more), {
     stdio: ['ignore', 'ignore', 'ignore', fd, 'pipe'],
     detached: true,
+    env: shimEnvironment(),
   });
   ctx.core.close(fd);
   const failure = await failureOf(child);
@@ -199,6 +201,7 @@ async function runCaptured(
   const argv = execArguments(`/proc/self/fd/${PROGRAM_FD}`, status);
   const child = spawn(ctx.core.shimPath, argv, {
     stdio: ['ignore', 'pipe', 'pipe', fd],
+    env: shimEnvironment(),
     ...(signal ? { signal } : {}),
   });
   ctx.core.close(fd);

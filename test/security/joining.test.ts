@@ -7,7 +7,7 @@ import { isImpossible, titled } from '../attributes/inside.ts';
 import { eventually } from '../support/eventually.ts';
 import { ROOT, type Stack } from '../support/stack.ts';
 import { logged, place, saying } from './place.ts';
-import { HUNTER } from './programs.ts';
+import { HUNTER, RIGHTS_WATCHER } from './programs.ts';
 
 const SHIM = join(ROOT, 'dist/core/tscompose-shim');
 const EXECS = 12;
@@ -59,7 +59,23 @@ describe.skipIf(isImpossible)(titled('who enters a container'), () => {
     expect(digest()).toBe(before);
   });
 
-  // Without a user namespace the kernel lets CAP_SYS_PTRACE trace what cannot be dumped, too: see SECURITY.md.
+  // Without a user namespace the kernel lets CAP_SYS_PTRACE trace what cannot be dumped, too.
+  test.each([
+    ['as root', []],
+    ['as another user', ['-u', 'www']],
+    ['detached', ['-d']],
+  ])('has no more rights than a container that may trace it: %s', async (_, flags) => {
+    await using stack = place(`${probes}\ncap_add: [SYS_PTRACE]`.replace('[hunter]', '[watcher]'), '', {
+      programs: { watcher: RIGHTS_WATCHER },
+      env: { SECRET_OF_THE_CALLER: 'x' },
+    });
+    await stack.ok('up', '-d');
+    await saying(stack, 'hunting');
+    await Promise.all(Array.from({ length: EXECS }, () => stack.run('exec', '-T', ...flags, 'app', 'true')));
+    await saying(stack, 'seen');
+    expect((await logged(stack)).filter((line) => !['hunting', 'seen'].includes(line))).toEqual([]);
+  });
+
   test('cannot be traced by a container in a user namespace that may trace its own', async () => {
     await using stack = place(
       `${probes}\nuserns_mode: private\nenvironment: { TRACE: "1" }\ncap_drop: [ALL]\ncap_add: [SYS_PTRACE]`,

@@ -158,3 +158,68 @@ export const HUNTER = `
       closedir(proc);
     }
   }`;
+
+/**
+ * Watches for processes that enter the container and says each right that one has over the watcher itself, and what of
+ * the caller's it finds in one. For a watcher that may trace, for which nothing of them is hidden.
+ */
+export const RIGHTS_WATCHER = `
+  #include <dirent.h>
+  #include <fcntl.h>
+  #include <stdio.h>
+  #include <stdlib.h>
+  #include <string.h>
+  #include <unistd.h>
+  struct rights { unsigned long long permitted, bounding; int seccomp; };
+  static void say(int number, const char *what) {
+    static int said[16];
+    if (!said[number]++) { puts(what); fflush(stdout); }
+  }
+  static long get(const char *pid, const char *name, char *text, size_t size) {
+    char path[300];
+    snprintf(path, sizeof path, "/proc/%s/%s", pid, name);
+    int fd = open(path, O_RDONLY);
+    long count = fd < 0 ? -1 : read(fd, text, size - 1);
+    close(fd);
+    text[count > 0 ? count : 0] = 0;
+    return count;
+  }
+  static int look(const char *pid, struct rights *ret) {
+    static char text[8192];
+    if (get(pid, "status", text, sizeof text) <= 0) return 0;
+    *ret = (struct rights){
+      strtoull(strstr(text, "CapPrm:") + 7, 0, 16), strtoull(strstr(text, "CapBnd:") + 7, 0, 16),
+      atoi(strstr(text, "Seccomp:") + 8),
+    };
+    return strncmp(text, "Name:\\ttscompose", 15) == 0;
+  }
+  static void look_at_descriptors(const char *pid) {
+    char path[300], target[300];
+    for (int fd = 3; fd < 64; fd++) {
+      snprintf(path, sizeof path, "/proc/%s/fd/%d", pid, fd);
+      long length = readlink(path, target, sizeof target - 1);
+      target[length > 0 ? length : 0] = 0;
+      if (length > 0 && strncmp(target, "socket:", 7) != 0 && strncmp(target, "pipe:", 5) != 0) say(3, target);
+    }
+  }
+  int main(void) {
+    struct rights mine, theirs;
+    static char environment[65536];
+    look("self", &mine);
+    puts("hunting");
+    fflush(stdout);
+    for (;;) {
+      DIR *proc = opendir("/proc");
+      for (struct dirent *entry; (entry = readdir(proc));) {
+        const char *pid = entry->d_name;
+        if (atoi(pid) <= 1 || atoi(pid) == getpid() || !look(pid, &theirs)) continue;
+        say(0, "seen");
+        if (theirs.permitted & ~mine.bounding || theirs.bounding & ~mine.bounding) say(1, "more capabilities");
+        if (theirs.seccomp < mine.seccomp) say(2, "more system calls");
+        look_at_descriptors(pid);
+        for (long i = 0, count = get(pid, "environ", environment, sizeof environment); i < count; i++)
+          if (strncmp(environment + i, "SECRET_OF_THE_CALLER", 20) == 0) say(4, "the environment of the caller");
+      }
+      closedir(proc);
+    }
+  }`;

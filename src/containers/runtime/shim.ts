@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { ComposeError, InternalError } from '../../errors.ts';
 import { asNumber, asObject, asString } from '../../state/decode.ts';
+import { shimEnvironment } from '../shim-environment.ts';
 
 export interface ShimCall {
   readonly path: string;
@@ -38,8 +39,7 @@ function prepare({ argv, fds }: ShimCall) {
   return {
     argv: [...argv, '--report', String(FIRST_FD + fds.length)],
     stdio: [0, 1, 2, ...fds, 'pipe' as const],
-    // For tests that make a step fail.
-    env: process.env.TSCOMPOSE_FAIL_STEP ? { TSCOMPOSE_FAIL_STEP: process.env.TSCOMPOSE_FAIL_STEP } : {},
+    env: shimEnvironment(),
   };
 }
 
