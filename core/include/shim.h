@@ -36,7 +36,8 @@
  *   health                   run the health check now
  *   resize ROWS COLUMNS      of the container's terminal
  *   attach STDIN OUTPUT      the connection becomes a framed stream; STDIN 1: its input goes to the container,
- *                            OUTPUT 1: it gets what the container prints from now on, 0: only the exit code.
+ *                            OUTPUT 1: it gets what the container prints from now on, 0: only the exit code,
+ *                            2: it gets it over restarts too, with the exit code of each run.
  *                            A client that takes nothing for two seconds while 1 MiB waits for it is dropped
  *   ping
  *

@@ -35,6 +35,7 @@ struct tsc_client {
     bool attached;
     bool input;
     bool output;
+    bool stays; /* over restarts */
     bool watching;
     bool awaits_stop;
     bool closing;   /* when all is sent */
@@ -274,6 +275,7 @@ static void verb_attach(struct tsc_client *client, char *arguments) {
     client->attached = true;
     client->input = input != 0;
     client->output = output != 0;
+    client->stays = output == 2;
 }
 
 static bool append_batch(struct tsc_text *batches, const char *hex) {
@@ -468,12 +470,12 @@ void tsc_clients_output(struct tsc_shim *shim, enum tsc_stream stream, const cha
         tsc_streams_update(shim);
 }
 
-void tsc_clients_exit(struct tsc_shim *shim) {
+void tsc_clients_exit(struct tsc_shim *shim, bool restarts) {
     unsigned code = (unsigned)shim->status.exit_code;
     uint8_t bytes[4] = {(uint8_t)(code >> 24), (uint8_t)(code >> 16), (uint8_t)(code >> 8), (uint8_t)code};
     for (struct tsc_client *client = shim->clients; client; client = client->next)
         if (client->attached && !client->dead && !client->closing) {
-            client->closing = true;
+            client->closing = !(restarts && client->stays);
             frame(client, TSC_FRAME_EXIT, bytes, sizeof(bytes));
         }
 }

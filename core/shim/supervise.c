@@ -55,7 +55,7 @@ static int finish(struct tsc_shim *shim) {
     clean_up(shim);
     unlinkat(shim->run_dir, "sock", 0);
     change(shim, TSC_STATE_ENDED);
-    tsc_clients_exit(shim);
+    tsc_clients_exit(shim, false);
     tsc_clients_close(shim);
     shim->loop.stopped = true;
     return 0;
@@ -89,7 +89,7 @@ static int ended(struct tsc_shim *shim, const struct tsc_request *request) {
         return finish(shim);
     shim->retry_timer = (struct tsc_timer){.fire = retry, .data = shim};
     tsc_timer_set(&shim->loop, &shim->retry_timer, tsc_restart_delay(shim));
-    tsc_clients_exit(shim);
+    tsc_clients_exit(shim, true);
     change(shim, TSC_STATE_WAITING);
     return 0;
 }

@@ -198,7 +198,7 @@ void tsc_clients_status(struct tsc_shim *shim);
 void tsc_clients_output(struct tsc_shim *shim, enum tsc_stream stream, const char *bytes, size_t size);
 bool tsc_clients_are_full(const struct tsc_shim *shim);
 /* The run ended: attached clients get the exit code. */
-void tsc_clients_exit(struct tsc_shim *shim);
+void tsc_clients_exit(struct tsc_shim *shim, bool restarts);
 /* The container ended for good: who waits for a stop is answered, all is flushed. */
 void tsc_clients_close(struct tsc_shim *shim);
 /* Reads input of clients again, after the container took some. */

@@ -1,7 +1,11 @@
 // Following the logs of containers that come, go and come again, all at once.
-import { readLogs } from '../containers/logs.ts';
+import { StringDecoder } from 'node:string_decoder';
+import type { OutputStream } from '../containers/attach.ts';
+import { connect } from '../containers/control.ts';
+import { type LogEntry, readLogs } from '../containers/logs.ts';
 import type { ContainerRecord } from '../containers/record.ts';
-import { isAlive, type Status } from '../containers/status.ts';
+import { isAlive, readStatus, type Status } from '../containers/status.ts';
+import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import type { LogPrinter } from './log-lines.ts';
 
@@ -27,8 +31,20 @@ export class LogFollower {
   /** Begins to follow, unless that happens already. */
   follow(record: ContainerRecord, from: From): void {
     if (this.#reading.has(record.id) || !record.logKept) return;
-    const reading = this.#read(record, from).finally(() => this.#reading.delete(record.id));
-    this.#reading.set(record.id, reading);
+    this.#add(record, this.#read(record, from));
+  }
+
+  /** What a container without a log is going to write can only be seen as it comes: resolves when it is. */
+  async attach(record: ContainerRecord): Promise<void> {
+    if (record.logKept || this.#reading.has(record.id)) return;
+    await new Promise<void>((resolve) => this.#add(record, this.#attach(record, resolve).finally(resolve)));
+  }
+
+  #add(record: ContainerRecord, reading: Promise<void>): void {
+    this.#reading.set(
+      record.id,
+      reading.finally(() => this.#reading.delete(record.id)),
+    );
   }
 
   /** Resolves when everything that the container wrote is printed. */
@@ -46,6 +62,51 @@ export class LogFollower {
     const options = { ...from, follow: true, signal: this.#finishing.signal };
     for await (const entry of readLogs(this.#state, record, options)) this.#printer.print(record, entry);
     this.#printer.end(record);
+  }
+
+  async #attach(record: ContainerRecord, onAttached = (): void => undefined): Promise<void> {
+    const control = await connect(this.#state, record.id).catch(unlessGone);
+    const attachment = await control?.attach({ stdin: false, logs: true, stays: true }).catch(unlessGone);
+    if (attachment === undefined) return;
+    const finish = (): void => {
+      // What has ended says so itself, once all is told.
+      if (canWrite(readStatus(this.#state, record.id))) attachment.close();
+    };
+    this.#finishing.signal.addEventListener('abort', finish, { once: true });
+    const lines = new LineSplitter(record.id);
+    attachment.onOutput((stream, bytes) => {
+      for (const entry of lines.take(stream, bytes)) this.#printer.print(record, entry);
+    });
+    attachment.onExit(() => this.#printer.end(record));
+    onAttached();
+    await attachment.ended;
+    this.#finishing.signal.removeEventListener('abort', finish);
+    this.#printer.end(record);
+  }
+}
+
+/** A container that has ended in the meantime has nothing to show. */
+function unlessGone(error: unknown): undefined {
+  const isGone = error instanceof ComposeError && error.code.startsWith('container-');
+  if (!isGone) throw error;
+}
+
+/** Makes log entries of what a container writes; a line that is not complete goes on in the next entry. */
+class LineSplitter {
+  readonly #container: string;
+  readonly #decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
+
+  constructor(container: string) {
+    this.#container = container;
+  }
+
+  take(stream: OutputStream, bytes: Uint8Array): readonly LogEntry[] {
+    const time = new Date().toISOString();
+    const lines = this.#decoders[stream].write(Buffer.from(bytes)).split('\n');
+    const rest = lines.pop() ?? '';
+    return [...lines, ...(rest === '' ? [] : [rest])].map((line, index) => {
+      return { time, stream, line, partial: index === lines.length, container: this.#container };
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 // Reaching a goal with its progress on the screen.
 import { relative } from 'node:path';
 import type { Project } from '../compose/project.ts';
+import type { ContainerRecord } from '../containers/record.ts';
 import type { Result } from '../engine/engine.ts';
 import type { EngineEvent } from '../events.ts';
 import type { Goal } from '../plan/goal.ts';
@@ -15,6 +16,8 @@ export interface PerformOptions {
   readonly waitMs?: number;
   /** Sees the plan before anything is done; to reject is to do nothing. */
   readonly approve?: (plan: Plan) => Promise<void>;
+  /** Called for each container that is started when it is there and its program has not begun. */
+  readonly beforeEachStart?: (record: ContainerRecord) => Promise<void>;
 }
 
 /** Reaches the goal, or prints its plan with `--dry-run`; returns the exit code. */

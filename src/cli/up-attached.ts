@@ -6,7 +6,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Context } from '../state/context.ts';
 import type { CliContext } from './command.ts';
 import { checkServices } from './existing.ts';
-import { canWrite, LogFollower, sinceStart } from './log-follow.ts';
+import { canWrite, type From, LogFollower, sinceStart } from './log-follow.ts';
 import { LogPrinter, shortName } from './log-lines.ts';
 import { reach, STOPPING } from './perform.ts';
 import { requireRoot } from './privilege.ts';
@@ -95,13 +95,16 @@ class Attached {
 
   async run(): Promise<number> {
     for (const { record, status } of this.#watch.current) {
-      if (this.#isShown(record) && canWrite(status)) this.#follower.follow(record, { tail: 0 });
+      if (this.#isShown(record) && canWrite(status)) this.#follow(record, { tail: 0 });
     }
     const { error } = await reach(this.#context, this.#project, {
       goal: this.#options.goal,
       signal: this.#context.signal,
       progress: this.#progress,
       approve: async (plan) => this.#announce(plan),
+      beforeEachStart: async (record) => {
+        if (this.#isShown(record)) await this.#follower.attach(record);
+      },
     });
     this.#isUp = true;
     if (error !== undefined && !this.#context.signal.aborted) {
@@ -114,6 +117,11 @@ class Attached {
 
   close(): void {
     this.#watch.close();
+  }
+
+  #follow(record: ContainerRecord, from: From): void {
+    this.#follower.follow(record, from);
+    void this.#follower.attach(record);
   }
 
   #isShown({ service }: ContainerRecord): boolean {
@@ -138,7 +146,7 @@ class Attached {
     const { happening, record, status } = event;
     if (happening.kind === 'start' && this.#isShown(record)) {
       this.#progress.release();
-      this.#follower.follow(record, sinceStart(status));
+      this.#follow(record, sinceStart(status));
     }
     if (happening.kind === 'die') {
       this.#tellEnd(record, happening);

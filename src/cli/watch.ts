@@ -106,7 +106,9 @@ export class ContainerWatch {
   }
 
   #refresh(id: string): void {
-    if (this.#closing.signal.aborted || !this.#known.has(id)) return;
+    // While its shim tells, its file may be read too late: what is over would seem to happen again.
+    const known = this.#known.get(id);
+    if (this.#closing.signal.aborted || known === undefined || known.told) return;
     this.#apply(id, readStatus(this.#state, id));
     this.#listen(id);
   }

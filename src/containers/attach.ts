@@ -9,6 +9,8 @@ export interface Attachment {
   readonly ended: Promise<number | undefined>;
   /** Output that came before the first listener waits for it. */
   onOutput(listener: (stream: OutputStream, bytes: Uint8Array) => void): void;
+  /** Called at the end of each run, of which one that stays sees several. */
+  onExit(listener: () => void): void;
   /** Resolves when more can be written. */
   write(bytes: Uint8Array): Promise<void>;
   endInput(): void;
@@ -27,8 +29,12 @@ export function attachTo(connection: Connection): Attachment {
   const waiting: [OutputStream, Uint8Array][] = [];
   let listener: ((stream: OutputStream, bytes: Uint8Array) => void) | undefined;
   let exitCode: number | undefined;
+  let exited = (): void => undefined;
   const take = (type: number, payload: Buffer) => {
-    if (type === FRAME.exit) exitCode = payload.readInt32BE(0);
+    if (type === FRAME.exit) {
+      exitCode = payload.readInt32BE(0);
+      exited();
+    }
     if (type !== FRAME.output && type !== FRAME.error) return;
     const stream = type === FRAME.output ? 'stdout' : 'stderr';
     if (listener) listener(stream, payload);
@@ -41,6 +47,9 @@ export function attachTo(connection: Connection): Attachment {
     onOutput(next) {
       listener = next;
       for (const [stream, bytes] of waiting.splice(0)) next(stream, bytes);
+    },
+    onExit(next) {
+      exited = next;
     },
     write: (bytes) =>
       new Promise((resolve) => {

@@ -29,8 +29,16 @@ export interface Control {
   netfilter(batches: readonly Uint8Array[]): Promise<void>;
   ping(): Promise<void>;
   /** Turns the connection into a framed stream; no request can follow. */
-  attach(options: { readonly stdin: boolean; readonly logs: boolean }): Promise<Attachment>;
+  attach(options: AttachOptions): Promise<Attachment>;
   close(): void;
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean;
+  /** Also what the container prints. */
+  readonly logs: boolean;
+  /** Over restarts, until the container ends for good; only with `logs`. */
+  readonly stays?: boolean;
 }
 
 /** What is absent is as the container was made. */
@@ -101,8 +109,8 @@ export function controlOver(connection: Connection): Control {
     netfilter: (batches) =>
       request(`netfilter ${batches.map((batch) => Buffer.from(batch).toString('hex')).join(' ')}`),
     ping: () => request('ping'),
-    async attach({ stdin, logs }) {
-      await request(`attach ${Number(stdin)} ${Number(logs)}`);
+    async attach({ stdin, logs, stays }) {
+      await request(`attach ${Number(stdin)} ${logs && stays ? 2 : Number(logs)}`);
       return attachTo(connection);
     },
     close: () => connection.close(),

@@ -9,7 +9,7 @@ import { perform } from './actions.ts';
 import { execute, type Outcome } from './execute.ts';
 import { futurePortOwner, holdPorts, portOwner, publishedPorts } from './ports.ts';
 import { asError, isOptional, type Result, resultOf } from './result.ts';
-import type { Session } from './session.ts';
+import type { BeforeStart, Session } from './session.ts';
 
 export interface ApplyOptions {
   /** Aborted: nothing new begins, and what has begun ends well. */
@@ -23,6 +23,8 @@ export interface ApplyOptions {
   readonly approve?: ((plan: Plan) => Promise<void>) | undefined;
   /** How long waits may take in all, in milliseconds; 0: no limit. */
   readonly waitMs?: number | undefined;
+  /** Called for each container that the plan starts when it is there and its program has not begun. */
+  readonly beforeEachStart?: BeforeStart | undefined;
 }
 
 export async function carryOut(session: Session, plan: Plan, applying: ApplyOptions): Promise<Result> {

@@ -19,7 +19,7 @@ import { withPredefined } from './predefined.ts';
 import { imagesFor, newSession, reach, reachWith, type Setting } from './reach.ts';
 import { discardContainer } from './remove.ts';
 import type { Result } from './result.ts';
-import type { OneoffRequest, Session } from './session.ts';
+import type { BeforeStart, OneoffRequest, Session } from './session.ts';
 import { launch, prepareOnce } from './start.ts';
 import { observe } from './world.ts';
 
@@ -47,7 +47,7 @@ export interface RunRequest extends OneoffOptions, Omit<RunGoal, 'kind' | 'name'
 
 export interface RunOptions extends ApplyOptions {
   /** Called when the container is there and its program has not begun. */
-  readonly beforeStart?: (record: ContainerRecord) => Promise<void>;
+  readonly beforeStart?: BeforeStart;
 }
 
 export interface RunResult extends Result {
@@ -177,7 +177,7 @@ async function launchOneoff(
   { signal = new AbortController().signal, beforeStart }: RunOptions,
 ): Promise<void> {
   await prepareOnce(session, container);
-  await launch(session, container, { signal, ...(beforeStart === undefined ? {} : { beforeStart }) });
+  await launch(session, container, { signal, beforeStart });
 }
 
 // What was to be removed at its end has no use when it could not begin.

@@ -10,7 +10,7 @@ import { type ApplyOptions, carryOut } from './carry-out.ts';
 import { withProvider } from './injection.ts';
 import { discardContainer } from './remove.ts';
 import type { Result } from './result.ts';
-import { type OneoffRequest, Session } from './session.ts';
+import { type BeforeStart, type OneoffRequest, Session } from './session.ts';
 import { type ImageWanted, observe, type World } from './world.ts';
 
 export interface Setting {
@@ -42,7 +42,7 @@ export async function reachWith(engine: Setting, project: Project, work: Work): 
   const { goal, applying, oneoff } = work;
   const emit: OnEvent = (event) => applying.onEvent?.(event);
   const world = await settledWorld(engine, project, goal);
-  const session = newSession(engine, project, { world, emit, oneoff, force: applying.force });
+  const session = newSession(engine, project, { world, emit, oneoff, ...wishesOf(applying) });
   const plan = reconcile(project, world.observed, goal, engine);
   await applying.approve?.(plan);
   const first = preliminary(plan, world);
@@ -62,7 +62,7 @@ async function followUp(
 ): Promise<Reached> {
   const emit: OnEvent = (event) => applying.onEvent?.(event);
   const world = await observe(engine.ctx, project, imagesFor(engine, project, goal));
-  const session = newSession(engine, project, { world, emit, oneoff, force: applying.force });
+  const session = newSession(engine, project, { world, emit, oneoff, ...wishesOf(applying) });
   const plan = without(reconcile(project, world.observed, goal, engine), done);
   return { session, result: await carryOut(session, plan, applying) };
 }
@@ -86,11 +86,16 @@ function without({ actions, warnings }: Plan, done: ReadonlySet<string>): Plan {
   };
 }
 
+function wishesOf({ force, beforeEachStart }: ApplyOptions) {
+  return { force, beforeEachStart };
+}
+
 interface SessionParts {
   readonly world: World;
   readonly emit: OnEvent;
   readonly oneoff?: OneoffRequest | undefined;
   readonly force?: AbortSignal | undefined;
+  readonly beforeEachStart?: BeforeStart | undefined;
 }
 
 export function newSession(engine: Setting, project: Project, parts: SessionParts): Session {

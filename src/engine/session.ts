@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Project } from '../compose/project.ts';
 import { inspectMachine, type Machine } from '../containers/machine.ts';
+import type { ContainerRecord } from '../containers/record.ts';
 import { placeOf, type Warning } from '../containers/warning.ts';
 import type { OnEvent } from '../events.ts';
 import type { Image } from '../images/image.ts';
@@ -32,6 +33,9 @@ export interface OneoffRequest extends OneoffOptions {
   readonly attached: boolean;
 }
 
+/** Called at the closed gate: everything is there, the program has not begun. */
+export type BeforeStart = (record: ContainerRecord) => Promise<void>;
+
 export interface SessionOptions {
   readonly ctx: Context;
   readonly project: Project;
@@ -46,6 +50,7 @@ export interface SessionOptions {
   readonly oneoff?: OneoffRequest | undefined;
   /** Aborted: what ends gracefully ends at once. */
   readonly force?: AbortSignal | undefined;
+  readonly beforeEachStart?: BeforeStart | undefined;
 }
 
 export class Session {
@@ -58,6 +63,7 @@ export class Session {
   readonly offline: boolean;
   readonly oneoff: OneoffRequest | undefined;
   readonly force: AbortSignal | undefined;
+  readonly beforeEachStart: BeforeStart | undefined;
   /** Ports that are held for containers about to start, by container name and place in its list. */
   readonly ports = new Map<string, Map<number, BoundPort>>();
   /** Ids of networks that are made anew, by name. */
@@ -77,7 +83,8 @@ export class Session {
   readonly #warned = new Set<string>();
   #machine: Machine | undefined;
 
-  constructor({ ctx, project, world, emit, version, separator, offline, oneoff, force }: SessionOptions) {
+  constructor(options: SessionOptions) {
+    const { ctx, project, world, emit, version, separator, offline, oneoff, force } = options;
     this.separator = separator;
     this.offline = offline;
     this.ctx = ctx;
@@ -87,6 +94,7 @@ export class Session {
     this.version = version;
     this.oneoff = oneoff;
     this.force = force;
+    this.beforeEachStart = options.beforeEachStart;
     this.#leases = new Batch((name, requests) => leaseAll(ctx, world.network(name), requests));
     this.#names = new Batch(async (name, entries) => {
       await addAllNames(ctx, world.network(name), entries);

@@ -19,7 +19,7 @@ import { runHooks } from './hooks.ts';
 import { holdPorts, portOwner, rememberPorts, takePorts } from './ports.ts';
 import { runPreStart } from './pre-start.ts';
 import { forgetTraces } from './remove.ts';
-import type { Session } from './session.ts';
+import type { BeforeStart, Session } from './session.ts';
 
 /** Starts a container that exists and does not run; resolves when its program runs and its hooks are through. */
 export async function startContainer(
@@ -30,15 +30,14 @@ export async function startContainer(
   const record = session.world.container(action.container);
   await prepareOnce(session, record);
   await runPreStart(session, record, { action, signal });
-  await launch(session, record, { signal });
+  await launch(session, record, { signal, beforeStart: session.beforeEachStart });
   const hooks = session.project.services[record.service]?.post_start ?? [];
   if (!record.oneoff) await runHooks(session, record, { kind: 'post_start', hooks, action, signal });
 }
 
 export interface LaunchWish {
   readonly signal: AbortSignal;
-  /** Called at the closed gate: everything is there, the program has not begun. */
-  readonly beforeStart?: (record: ContainerRecord) => Promise<void>;
+  readonly beforeStart?: BeforeStart | undefined;
 }
 
 /** Everything up to the running program. */

@@ -31,6 +31,26 @@ describe.skipIf(!isRoot)(needing('an attached up', { root: isRoot }), () => {
     expect(stderr).toMatch(/^a-1 {6}\| two$/m);
   });
 
+  it('shows all of what is logged nowhere, each run of it told once', async () => {
+    await using stack = new Stack({
+      compose: `services:
+  a:
+    image: host
+    network_mode: none
+    command: ["sh", "-c", "seq 1 20000; printf 'no '; sleep 0.2; printf end; exit 3"]
+    restart: on-failure:2
+    logging: { driver: none }
+`,
+    });
+    const { code, stdout } = await stack.run('up', '--no-log-prefix');
+    const one = Array.from({ length: 20000 }, (_, index) => String(index + 1));
+    expect(code).toBe(0);
+    expect(stdout.split('\n').filter((line) => /^\d+$/.test(line))).toEqual([...one, ...one, ...one]);
+    expect(stdout.match(/^no end$/gm)).toHaveLength(3);
+    expect(stdout.match(/exited with code 3 \(restarting\)$/gm)).toHaveLength(2);
+    expect(stdout.match(/exited with code 3$/gm)).toHaveLength(1);
+  });
+
   it('stops at an interrupt, and ends with 130', async () => {
     await using stack = new Stack({ compose: `services:\n  web:\n    image: host\n    command: ${IDLE}\n` });
     const up = stack.start(['up']);
