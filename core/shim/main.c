@@ -222,6 +222,16 @@ static void explain(const struct tsc_error *error) {
         complain(error);
 }
 
+/* As Docker has them; what it finds out before it calls its runtime is an ordinary failure. */
+static int exec_failure_code(const struct tsc_error *error) {
+    bool missing = error->code == ENOENT;
+    if (strcmp(error->step, "EXEC") == 0)
+        return missing ? 127 : 126;
+    if (strcmp(error->step, "WORKING_DIRECTORY") == 0)
+        return missing || error->code == ENOTDIR ? 127 : 126;
+    return strcmp(error->step, "USER") == 0 || strcmp(error->step, "find process") == 0 ? 1 : 126;
+}
+
 static int exec(int argc, char *argv[]) {
     struct tsc_exec_options options = {.fault = read_fault()};
     struct tsc_error error = {0};
@@ -234,7 +244,7 @@ static int exec(int argc, char *argv[]) {
         return code;
     if (options.report == 0 || tsc_report_error(options.report, &error) < 0)
         explain(&error);
-    return strcmp(error.step, "EXEC") != 0 ? 125 : error.code == ENOENT ? 127 : 126;
+    return exec_failure_code(&error);
 }
 
 static bool parse_create(int argc, char *argv[], struct tsc_create_options *options) {

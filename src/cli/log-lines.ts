@@ -55,7 +55,7 @@ export class LogPrinter {
 
   expectNames(names: readonly string[]): void {
     for (const name of [...names].sort()) this.#paint(name, '');
-    const width = Math.max(this.#width, ...names.map(({ length }) => length));
+    const width = Math.max(this.#width, ...names.map(({ length }) => length + 1));
     if (width > this.#width) this.#prefixes.clear();
     this.#width = width;
   }

@@ -38,7 +38,8 @@ export async function* readLogs(
   record: ContainerRecord,
   options: LogOptions = {},
 ): AsyncIterable<LogEntry> {
-  checkReadable(record);
+  const missing = missingLog(record);
+  if (missing !== undefined) throw new ComposeError('unsupported', missing);
   const now = Date.now();
   const since = options.since === undefined ? '' : timeKey(options.since, now);
   const until = options.until === undefined ? undefined : timeKey(options.until, now);
@@ -55,10 +56,11 @@ export async function* readLogs(
   }
 }
 
-function checkReadable({ name, logDriver, logKept }: ContainerRecord): void {
-  if (logKept) return;
+/** Why there is nothing to read; undefined when there is. */
+export function missingLog({ name, logDriver, logKept }: ContainerRecord): string | undefined {
+  if (logKept) return undefined;
   const reason = logDriver === 'none' ? 'its output is not kept' : `its output went to ${logDriver}`;
-  throw new ComposeError('unsupported', `container ${name} has no log here: ${reason}`);
+  return `container ${name} has no log here: ${reason}`;
 }
 
 interface Opened {

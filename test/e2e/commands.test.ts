@@ -54,8 +54,10 @@ describe.skipIf(!isRoot)(needing('exec', { root: isRoot }), () => {
   it.each([
     [['web', 'nosuch'], 127, /^error\[command-not-found\]: "nosuch"/],
     [['web', '/etc/passwd'], 126, /^error\[command-not-executable\]: "\/etc\/passwd"/],
-    [['-u', 'nosuch', 'web', 'id'], 125, /^error\[unknown-user\]: .*"nosuch"/],
-    [['-w', '/nosuch', 'web', 'id'], 125, /^error\[working-directory\]: .*\/nosuch/],
+    [['-u', 'nosuch', 'web', 'id'], 1, /^error\[unknown-user\]: .*"nosuch"/],
+    [['-u', '0:nosuch', 'web', 'id'], 1, /^error\[unknown-user\]: .*"nosuch"/],
+    [['-w', '/nosuch', 'web', 'id'], 127, /^error\[working-directory\]: .*\/nosuch/],
+    [['-w', '/etc/passwd', 'web', 'id'], 127, /^error\[working-directory\]: .*\/etc\/passwd/],
     [['--index', '3', 'web', 'id'], 1, /container 3 of "web"/],
     [['off', 'id'], 1, /service "off" is not running/],
     [['nosuch', 'id'], 1, /no such service: nosuch/],
@@ -99,18 +101,18 @@ describe.skipIf(!isRoot)(needing('logs', { root: isRoot }), () => {
   afterAll(() => stack[Symbol.asyncDispose]());
 
   it.each([
-    [['b'], ['b-1 | b 1', 'b-1 | b 2', 'b-1 | b 3'], ['b-1 | b wrong']],
+    [['b'], ['b-1  | b 1', 'b-1  | b 2', 'b-1  | b 3'], ['b-1  | b wrong']],
     [['--no-log-prefix', 'b'], ['b 1', 'b 2', 'b 3'], ['b wrong']],
-    [['--tail', '2', 'b'], ['b-1 | b 3'], ['b-1 | b wrong']],
+    [['--tail', '2', 'b'], ['b-1  | b 3'], ['b-1  | b wrong']],
     [['-n', '0'], [], []],
-    [['--index', '2', '--tail', '1', 'a'], [], ['a-2 | a wrong']],
+    [['--index', '2', '--tail', '1', 'a'], [], ['a-2  | a wrong']],
     [['--since', '2030-01-01T00:00:00Z'], [], []],
     [['--until', '2020-01-01T00:00:00Z'], [], []],
     [['-f', '--until', '2020-01-01T00:00:00Z'], [], []],
     [
       ['--since', '1h', '--until', '0s', '--tail', 'all', 'b'],
-      ['b-1 | b 1', 'b-1 | b 2', 'b-1 | b 3'],
-      ['b-1 | b wrong'],
+      ['b-1  | b 1', 'b-1  | b 2', 'b-1  | b 3'],
+      ['b-1  | b wrong'],
     ],
   ])('%j', async (args, out, err) => {
     const { code, stdout, stderr } = await stack.run('logs', ...args);
@@ -120,7 +122,7 @@ describe.skipIf(!isRoot)(needing('logs', { root: isRoot }), () => {
 
   it('-t has times of one width', async () => {
     for (const line of (await stack.ok('logs', '-t', 'b')).trim().split('\n')) {
-      expect(line).toMatch(/^b-1 \| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z b \d$/);
+      expect(line).toMatch(/^b-1 {2}\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z b \d$/);
     }
   });
 

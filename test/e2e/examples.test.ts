@@ -44,13 +44,13 @@ const PROMISES: Readonly<Record<string, () => Promise<void>>> = {
 
   async volumes() {
     await using stack = example('volumes');
-    expect(await stack.ok('up')).toMatch(/^reader-1 \| 1$/m);
+    expect(await stack.ok('up')).toMatch(/^reader-1 {2}\| 1$/m);
     await stack.ok('down');
     expect(await stack.ok('volumes', '-q')).toBe(`${stack.project}_notes\n`);
-    expect(await stack.ok('up')).toMatch(/^reader-1 \| 2$/m);
+    expect(await stack.ok('up')).toMatch(/^reader-1 {2}\| 2$/m);
     await stack.ok('down', '-v');
     expect(await stack.ok('volumes', '-q')).toBe('');
-    expect(await stack.ok('up')).toMatch(/^reader-1 \| 1$/m);
+    expect(await stack.ok('up')).toMatch(/^reader-1 {2}\| 1$/m);
   },
 
   async networks() {

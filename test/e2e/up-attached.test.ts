@@ -24,11 +24,11 @@ describe.skipIf(!isRoot)(needing('an attached up', { root: isRoot }), () => {
     const { code, stdout, stderr } = await stack.run('up');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Attaching to a-1, longer-1$/m);
-    expect(stdout).toMatch(/^a-1 {6}\| one$/m);
-    expect(stdout).toMatch(/^longer-1 \| no end$/m);
+    expect(stdout).toMatch(/^a-1 {7}\| one$/m);
+    expect(stdout).toMatch(/^longer-1 {2}\| no end$/m);
     expect(stdout).toMatch(/^a-1 exited with code 0$/m);
     expect(stdout).toMatch(/^longer-1 exited with code 3$/m);
-    expect(stderr).toMatch(/^a-1 {6}\| two$/m);
+    expect(stderr).toMatch(/^a-1 {7}\| two$/m);
   });
 
   it('shows all of what is logged nowhere, each run of it told once', async () => {

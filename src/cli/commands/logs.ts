@@ -6,6 +6,7 @@ import type { Arguments, CliContext, CommandSpec } from '../command.ts';
 import type { From } from '../log-follow.ts';
 import type { LogPrinter } from '../log-lines.ts';
 import { INDEX, indexOf } from '../options.ts';
+import { styled } from '../output.ts';
 import type { Sighting } from '../rows.ts';
 
 export const command: CommandSpec = {
@@ -57,9 +58,20 @@ export const command: CommandSpec = {
     printer.expect(sightings.map(({ record }) => record));
     if (args.flag('follow')) await follow(context, sightings, { printer, from, isWanted });
     else await printAll(context, sightings, { printer, from });
+    await warnOfMissing(context, sightings);
     return 0;
   },
 };
+
+/** As Docker Compose does: the others are shown all the same. */
+async function warnOfMissing(context: CliContext, sightings: readonly Sighting[]): Promise<void> {
+  const { missingLog } = await import('../../containers/logs.ts');
+  for (const { record } of sightings) {
+    const missing = missingLog(record);
+    const word = styled('warning', 'yellow', context.colours('stderr'));
+    if (missing !== undefined) context.err(`${word}: ${missing}\n`);
+  }
+}
 
 function fromOf(args: Arguments): From {
   const tail = args.text('tail') ?? 'all';
