@@ -1,11 +1,12 @@
 // Containers that exist: launching, listing, removing.
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
+import { listDirectory } from '../state/directory.ts';
 import { containerFiles, containersDir } from '../state/layout.ts';
 import { readRecord } from '../state/record.ts';
 import { Connection } from './connection.ts';
@@ -229,7 +230,7 @@ function shimEnded(ctx: Context, record: ContainerRecord): ComposeError {
 
 /** Every container, oldest first; those whose creation was interrupted are left out. */
 export function listContainers(ctx: Context): readonly ContainerRecord[] {
-  const ids = readDirectory(containersDir(ctx.layout));
+  const ids = listDirectory(containersDir(ctx.layout));
   const records = ids.flatMap((id) => readContainer(ctx, id) ?? []);
   return records.sort((a, b) => ascending(a.created, b.created) || ascending(a.name, b.name));
 }
@@ -255,9 +256,10 @@ function readDirectory(path: string): readonly string[] {
 
 /** Removes what interrupted creations left; call it while no other command can be creating containers. */
 export function removeLeftovers(ctx: Context): void {
-  for (const id of readDirectory(containersDir(ctx.layout))) {
+  for (const id of listDirectory(containersDir(ctx.layout))) {
     const files = containerFiles(ctx.layout, id);
-    if (readDirectory(files.dir).includes('container.json')) continue;
+    // Only what is not there for certain: a record that cannot be looked at is one.
+    if (statSync(files.record, { throwIfNoEntry: false }) !== undefined) continue;
     ctx.core.removeTree(files.dir);
     ctx.core.removeTree(files.runDir);
   }

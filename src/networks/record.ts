@@ -1,7 +1,7 @@
 // What is remembered of a network: its record, decoded from disk, and what its driver options mean.
-import { readdirSync } from 'node:fs';
 import type { Context } from '../state/context.ts';
 import { asArray, asBoolean, asDict, asObject, asString, optional } from '../state/decode.ts';
+import { listDirectory } from '../state/directory.ts';
 import { networkFiles, networksDir } from '../state/layout.ts';
 import { readRecord } from '../state/record.ts';
 import type { Lease } from './ipam.ts';
@@ -91,11 +91,7 @@ export function readNetwork(ctx: Context, id: string): NetworkRecord | undefined
 }
 
 function recordIds(directory: string): string[] {
-  try {
-    return readdirSync(directory).flatMap((file) => /^([0-9a-f]{64})\.json$/.exec(file)?.[1] ?? []);
-  } catch {
-    return [];
-  }
+  return listDirectory(directory).flatMap((file) => /^([0-9a-f]{64})\.json$/.exec(file)?.[1] ?? []);
 }
 
 function decodeNetwork(value: unknown): NetworkRecord {

@@ -1,5 +1,5 @@
-// Making directories of the state.
-import { mkdirSync, statSync } from 'node:fs';
+// Making and listing directories of the state.
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { ComposeError, type ErrorCode } from '../errors.ts';
@@ -14,7 +14,17 @@ export function makeDirectory(path: string, mode = WALKABLE): void {
   try {
     make(path, mode);
   } catch (cause) {
-    throw refusal(path, cause);
+    throw refusal('make', path, cause);
+  }
+}
+
+/** What is in a directory, nothing when it does not exist. ComposeError `not-root` or `system` when it cannot be read. */
+export function listDirectory(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return [];
+    throw refusal('read', path, cause);
   }
 }
 
@@ -39,14 +49,14 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-function refusal(path: string, cause: unknown): unknown {
+function refusal(verb: 'make' | 'read', path: string, cause: unknown): unknown {
   if (!(cause instanceof Error) || !('errno' in cause)) return cause;
   const [name = '', text = cause.message] = getSystemErrorMap().get(Number(cause.errno)) ?? [];
   const isDenied = (name === 'EACCES' || name === 'EPERM') && process.geteuid?.() !== 0;
   const isFull = name === 'ENOSPC' || name === 'EDQUOT';
   const code: ErrorCode = isDenied ? 'not-root' : isFull ? 'disk-full' : 'system';
-  return new ComposeError(code, `cannot make the directory ${path}: ${text}`, {
+  return new ComposeError(code, `cannot ${verb} the directory ${path}: ${text}`, {
     cause,
-    hint: `${isDenied ? 'run it as root, or ' : ''}name a state directory that can be written, by --state-dir or TSCOMPOSE_STATE_DIR`,
+    hint: `${isDenied ? 'run it as root, or ' : ''}name a state directory that can be ${verb === 'make' ? 'written' : 'read'}, by --state-dir or TSCOMPOSE_STATE_DIR`,
   });
 }

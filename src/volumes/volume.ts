@@ -1,10 +1,11 @@
 // Volumes: named and anonymous ones, each a directory or something that mount(2) takes, with a record beside it.
 import { randomBytes, randomInt } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import type { Dict } from '../compose/project.ts';
 import { ComposeError, type Position } from '../errors.ts';
 import type { Context } from '../state/context.ts';
 import { asBoolean, asDict, asObject, asString } from '../state/decode.ts';
+import { listDirectory } from '../state/directory.ts';
 import { volumeFiles, volumesDir } from '../state/layout.ts';
 import { makePrivateDirectory, readRecord, writeRecord } from '../state/record.ts';
 
@@ -141,16 +142,8 @@ export function externalVolume(ctx: Context, name: string, at?: Position): Volum
 
 /** Every volume, by name. */
 export function listVolumes(ctx: Context): readonly VolumeRecord[] {
-  const names = readNames(volumesDir(ctx.layout)).sort();
+  const names = [...listDirectory(volumesDir(ctx.layout))].sort();
   return names.flatMap((name) => findVolume(ctx, name) ?? []);
-}
-
-function readNames(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
 }
 
 /** Removes a volume with its content; what a device or bind option points to stays. Whether it is in use is the caller's to know. */

@@ -155,6 +155,17 @@ describe.skipIf(!isRoot)(needing('without root', { root: isRoot }), () => {
     expect(stdout).toContain('create-container');
     expect(asNobody(stack, ['ps', '-q'])).toEqual({ code: 0, stdout: '', stderr: '' });
   });
+
+  it('does not take what it may not read for nothing', async () => {
+    await using stack = new Stack({ compose: `services:\n  a: { ${SLEEP} }\n` });
+    await stack.ok('up', '-d');
+    chmodSync(stack.stateDir, 0o700);
+    for (const args of [['ps'], ['ls'], ['logs'], ['plan'], ['exec', '-T', 'a', 'true'], ['volumes']]) {
+      const { code, stdout, stderr } = asNobody(stack, args, { TSCOMPOSE_STATE_DIR: stack.stateDir });
+      expect({ args, code, stdout }).toEqual({ args, code: 1, stdout: '' });
+      expect(stderr).toMatch(/^error\[not-root\]: cannot read the directory .*: permission denied/);
+    }
+  });
 });
 
 describe.skipIf(!isRoot)(needing('a state directory', { root: isRoot }), () => {
