@@ -8,6 +8,7 @@ import type { Action, ActionOf, Plan } from '../plan/plan.ts';
 import { perform } from './actions.ts';
 import { execute, type Outcome } from './execute.ts';
 import { futurePortOwner, holdPorts, portOwner, publishedPorts } from './ports.ts';
+import { refuseBuild } from './resources.ts';
 import { asError, isOptional, type Result, resultOf } from './result.ts';
 import type { BeforeStart, Session } from './session.ts';
 
@@ -31,6 +32,8 @@ export async function carryOut(session: Session, plan: Plan, applying: ApplyOpti
   session.emit({ type: 'planned', plan });
   for (const warning of plan.warnings) session.emit({ type: 'warning', ...warning });
   try {
+    // What cannot be done at all is said before anything else is.
+    for (const action of plan.actions) if (action.kind === 'build-image') refuseBuild(session, action);
     holdAllPorts(session, plan);
   } catch (error) {
     session.close();

@@ -138,6 +138,16 @@ describe.skipIf(!isRoot)(needing('what is missing on the machine', { root: isRoo
     expect((await stack.ps()).map(({ State }) => State)).toEqual(['running', 'running']);
   });
 
+  it('an image that would have to be built: nothing at all is made', async () => {
+    await using stack = new Stack({
+      compose: `services:\n  bad:\n    build: .\n  good: { ${SLEEP}, volumes: ["data:/data"] }\nvolumes: { data: {} }\n`,
+    });
+    const { code, stderr } = await stack.run('up', '-d');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error\[unsupported\]: .*building is not supported yet\n --> compose.yaml:3:12/);
+    expect(made(stack)).toEqual([]);
+  });
+
   it.each(UNMAKEABLE)('%s', async (_, bad, code, said) => {
     await using stack = new Stack({ compose: `services:\n  bad: { ${bad} }\n` });
     const { code: exitCode, stderr } = await stack.run('up', '-d');
