@@ -10,7 +10,8 @@ import { describe, expect, test } from 'vitest';
 import { isImpossible, titled } from '../attributes/inside.ts';
 import { FOREVER, logged, place, saying } from '../security/place.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Stack } from '../support/stack.ts';
+import { needing } from '../support/machine.ts';
+import { CLI, type Stack } from '../support/stack.ts';
 
 interface Listener extends AsyncDisposable {
   readonly address: string;
@@ -307,5 +308,58 @@ logging: { options: { labels: tier, env: STAGE, tag: "{{.Name}}" } }`,
     } finally {
       execFileSync('umount', ['-l', disk]);
     }
+  });
+});
+
+const JOURNALD = '/lib/systemd/systemd-journald';
+const hasJournald = existsSync(JOURNALD);
+
+/** A journal of its own, in a mount namespace that goes with the command; $1 is a scratch directory. */
+const WITH_JOURNAL = `set -e
+  mount --make-rprivate /
+  mkdir -p /run/systemd "$1/journal"
+  mount -t tmpfs tmpfs /run/systemd
+  mkdir -p /run/log
+  mount -t tmpfs tmpfs /run/log
+  mount -t tmpfs tmpfs /var/log
+  mkdir -p /run/systemd/journal /run/log/journal
+  ${JOURNALD} 2>/dev/null &
+  trap 'kill %1; wait' EXIT
+  until [ -S /run/systemd/journal/socket ]; do sleep 0.05; done
+  shift
+  "$@" >&2
+  journalctl --sync 2>/dev/null || sleep 1
+  journalctl --all -D /run/log/journal -o json --output-fields=MESSAGE,PRIORITY,CONTAINER_TAG,CONTAINER_PARTIAL_MESSAGE,ORG_TIER,FOO \\
+    CONTAINER_NAME="$NAME"`;
+
+describe.skipIf(isImpossible || !hasJournald)(needing(titled('journald'), { systemd: hasJournald }), () => {
+  test('has every line, whatever is in it, with priority, tag and the attributes that were asked for', async () => {
+    await using stack = place(
+      `labels: { org.tier: "front" }
+environment: { FOO: "a b", OTHER: "1" }
+logging: { driver: journald, options: { tag: "{{.Name}}", labels: org.tier, env: FOO } }`,
+      "echo hello; echo bad >&2; sleep 0.1; printf 'a\\001b\\n'; head -c 20000 /dev/zero | tr '\\0' x; echo; seq 1 500",
+    );
+    const NAME = `${stack.project}-app-1`;
+    const text = execFileSync(
+      'unshare',
+      ['-m', 'bash', '-c', WITH_JOURNAL, 'bash', stack.root, process.execPath, CLI, 'up'],
+      { cwd: stack.dir, env: { ...stack.env, NAME }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    const entries = text
+      .trim()
+      .split('\n')
+      .map((line): Record<string, unknown> => JSON.parse(line));
+    const find = (message: unknown) =>
+      entries.find(({ MESSAGE }) => JSON.stringify(MESSAGE) === JSON.stringify(message));
+    const details = { CONTAINER_TAG: NAME, ORG_TIER: 'front', FOO: 'a b' };
+    expect(find('hello')).toMatchObject({ ...details, PRIORITY: '6' });
+    expect(find('bad')).toMatchObject({ ...details, PRIORITY: '3' });
+    expect(find([...Buffer.from('a\u0001b')])).toMatchObject(details);
+    const long = entries.filter(({ MESSAGE }) => /^x+$/.test(String(MESSAGE)));
+    expect(long.map(({ MESSAGE }) => String(MESSAGE)).join('')).toHaveLength(20_000);
+    expect(long.map((entry) => entry.CONTAINER_PARTIAL_MESSAGE)).toEqual(['true', undefined]);
+    const numbers = entries.map(({ MESSAGE }) => Number(MESSAGE)).filter((number) => number > 0);
+    expect(numbers).toEqual(Array.from({ length: 500 }, (_, index) => index + 1));
   });
 });
