@@ -1,4 +1,5 @@
 // File systems of a container: what the service mounts, as values with every source resolved.
+import { posix } from 'node:path';
 import type { Mount, Service } from '../compose/project.ts';
 import { ComposeError, InternalError, type Position } from '../errors.ts';
 import type { OciMount } from './oci.ts';
@@ -119,7 +120,32 @@ export function resolveMounts(service: Service, world: MountWorld): readonly Res
     .filter((target) => !named.has(trimmed(target)))
     .map((target) => volumeMount({ type: 'volume', target }, world, undefined));
   const all = [...ofImage, ...world.inherited, ...tmpfs, ...own];
+  for (const mount of all) checkTarget(mount);
   return [...new Map(all.map((mount) => [trimmed(mount.target), mount])).values()];
+}
+
+/** Files of /proc that may be covered, as lxcfs does it; anything else there could make /proc tell lies to us. */
+const COVERABLE =
+  /^\/proc\/(?:cpuinfo|diskstats|meminfo|stat|swaps|uptime|loadavg|slabinfo|sys\/kernel\/ns_last_pid|sys\/crypto\/fips_enabled)$/;
+
+/** As in Docker: neither the root nor what the kernel tells can be replaced. */
+function checkTarget(mount: ResolvedMount): void {
+  const reason = obstacle(mount);
+  if (reason === undefined) return;
+  const message = `nothing can be mounted on ${JSON.stringify(mount.target)}: it ${reason}`;
+  throw new ComposeError('invalid-value', message, {
+    hint: 'name a directory of the container, such as /data',
+    ...optionalAt('at' in mount ? mount.at : undefined),
+  });
+}
+
+function obstacle(mount: ResolvedMount): string | undefined {
+  const path = trimmed(posix.normalize(mount.target));
+  if (path === '/') return 'is the root of the container';
+  if (!path.startsWith('/')) return 'is no absolute path';
+  if (!/^\/proc(?:\/|$)/.test(path) || COVERABLE.test(path)) return undefined;
+  const isItself = path === '/proc' && mount.type === 'bind' && mount.source === '/proc';
+  return isItself ? undefined : 'is inside /proc';
 }
 
 function resolveMount(mount: Mount, world: MountWorld, at: Position | undefined): ResolvedMount {

@@ -1,5 +1,5 @@
 // The launch program: the steps of core/include/launch.h with their types, and their binary form.
-import { InternalError } from '../errors.ts';
+import { ComposeError, InternalError } from '../errors.ts';
 
 /** Who performs a step: the shim on the host, the container's first process, or the shim for as long as it lives. */
 export type Phase = 'prepare' | 'launch' | 'supervise';
@@ -132,12 +132,17 @@ function appendArgument(chunks: Uint8Array[], argument: string | number | Uint8A
 function argumentBytes(argument: string | number | Uint8Array, name: StepName): Uint8Array {
   if (typeof argument === 'number') return integerBytes(argument, name);
   if (typeof argument !== 'string') return argument;
-  if (argument.includes('\0')) throw new InternalError(`a string of step ${name} contains NUL`);
+  if (argument.includes('\0')) throw unfit(`a text for ${name} contains a NUL byte`);
   return Buffer.from(argument, 'utf8');
 }
 
+/** What a file or an image asks for and no program of the machine could be told. */
+function unfit(message: string): ComposeError {
+  return new ComposeError('invalid-value', message);
+}
+
 function integerBytes(value: number, name: StepName): Uint8Array {
-  if (!Number.isSafeInteger(value)) throw new InternalError(`an integer of step ${name} is ${value}`);
+  if (!Number.isSafeInteger(value)) throw unfit(`a number for ${name} is ${value}`);
   const bytes = Buffer.allocUnsafe(8);
   bytes.writeBigInt64LE(BigInt(value));
   return bytes;

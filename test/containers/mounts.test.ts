@@ -42,6 +42,34 @@ describe('mounts', () => {
     expect(resolve([{ type: 'bind', source: '/s', target: '/t' }])).toMatchObject([{ createSource: true }]);
   });
 
+  test.each([
+    ['/', 'is the root of the container'],
+    ['/a/..', 'is the root of the container'],
+    ['v:/data', 'is no absolute path'],
+    ['/proc', 'is inside /proc'],
+    ['/x/../proc//self/', 'is inside /proc'],
+    ['/proc/sys', 'is inside /proc'],
+  ])('are refused on %s, also when the image asks', (target, reason) => {
+    const expected = expect.objectContaining({
+      code: 'invalid-value',
+      message: `nothing can be mounted on ${JSON.stringify(target)}: it ${reason}`,
+    });
+    const at = expect.objectContaining({ at: { file: 'compose.yaml', line: 1, column: 1 } });
+    expect(() => resolve([{ type: 'bind', source: '/s', target }])).toThrow(expected);
+    expect(() => resolve([{ type: 'volume', target }])).toThrow(at);
+    expect(() => resolve([], {}, [target])).toThrow(`it ${target.startsWith('v:') ? 'is' : reason}`);
+    expect(() => resolve([], { imageVolumes: [target] })).toThrow(expected);
+  });
+
+  test('may cover what lxcfs covers, and /proc by itself', () => {
+    const volumes: Mount[] = [
+      { type: 'bind', source: '/var/lib/lxcfs/proc/meminfo', target: '/proc/meminfo' },
+      { type: 'bind', source: '/proc', target: '/proc' },
+      { type: 'bind', source: '/s', target: '/process' },
+    ];
+    expect(resolve(volumes)).toHaveLength(3);
+  });
+
   test('volumes, named and anonymous', () => {
     const volumes: Mount[] = [
       { type: 'volume', source: 'data', target: '/d', volume: { nocopy: true, subpath: 'x' } },

@@ -38,7 +38,10 @@ describe('steps', () => {
   });
 
   test('refuse strings with NUL and programs that end early', () => {
+    const unfit = expect.objectContaining({ code: 'invalid-value' });
     expect(() => encodeLaunch([step('HOSTNAME', 'a\0b')])).toThrow('HOSTNAME');
+    expect(() => encodeLaunch([step('HOSTNAME', 'a\0b')])).toThrow(unfit);
+    expect(() => encodeLaunch([step('UMASK', 1e24)])).toThrow(unfit);
     const bytes = encodeLaunch([step('HOSTNAME', 'web')]);
     expect(() => decodeLaunch(bytes.subarray(0, bytes.length - 2))).toThrow('ends early');
     expect(() => decodeLaunch(Buffer.concat([bytes, bytes]))).toThrow('after');
