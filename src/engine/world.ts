@@ -200,6 +200,7 @@ function observedContainer({ record, status }: Reading['own'][number]): Observed
     health: status.health?.status,
     networks: record.networks.map((network) => network.name),
     joins: Object.values(record.joins),
+    since: status.shimStart,
     volumes: record.mounts.flatMap((mount) => mount.name ?? []),
   };
 }

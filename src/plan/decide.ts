@@ -168,7 +168,7 @@ export function decideRestarts(
       const network = container.networks.find((candidate) => replacedNetworks.has(candidate));
       const cause =
         network === undefined
-          ? decision && restartCause(situation, name, touched)
+          ? decision && (restartCause(situation, name, touched) ?? staleCause(situation, name, container))
           : `network ${network} is replaced`;
       if (cause !== undefined) restarts.set(container.id, { container, cause });
     }
@@ -187,6 +187,18 @@ function whatHappens(
   if (staying.some((container) => restarts.has(container.id))) return 'restarted';
   if (decision?.keep.some((container) => !isAlive(container))) return 'started';
   return undefined;
+}
+
+// Who started before what it shares namespaces with is still in those of an earlier run, which lead nowhere any more.
+function staleCause(situation: Situation, name: string, container: ObservedContainer): string | undefined {
+  const service = situation.project.services[name];
+  if (service === undefined) return undefined;
+  const owner = namespaceOwners(service).find((owning) =>
+    situation
+      .replicasOf(owning)
+      .some(({ id, since }) => container.joins.includes(id) && since > container.since),
+  );
+  return owner === undefined ? undefined : `it shares namespaces with ${owner}, which was started after it`;
 }
 
 function restartCause(

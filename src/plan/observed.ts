@@ -23,6 +23,8 @@ export interface ObservedContainer {
   readonly networks: readonly string[];
   /** Ids of containers whose namespaces it shares. */
   readonly joins: readonly string[];
+  /** When its own namespaces were made, in ticks since the machine began; 0: it has none now. */
+  readonly since: number;
   /** Names of the volumes mounted in it, anonymous ones included. */
   readonly volumes: readonly string[];
 }

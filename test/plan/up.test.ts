@@ -229,6 +229,20 @@ describe('recreation', () => {
     `);
   });
 
+  it('restarts what is left in the namespaces of an earlier run', () => {
+    const stack = (since: number) => {
+      const w = world(shared).running('vpn', { since: 20 });
+      return w.running('app', { joins: [w.containers[0]?.id ?? ''], since }).network();
+    };
+    expect(text(stack(10).plan(up))).toMatchInlineSnapshot(`
+      "
+      1. stop-container demo-app-1: it shares namespaces with vpn, which was started after it
+      2. start-container demo-app-1 after 1: it shares namespaces with vpn, which was started after it
+      "
+    `);
+    expect(stack(20).plan(up)).toEqual(['nothing to do']);
+  });
+
   it('is done to all named services by force', () => {
     const stack = world(pair).running('web').running('db').network();
     expect(text(stack.plan({ kind: 'up', services: ['web'], recreate: 'force' }))).toMatchInlineSnapshot(`

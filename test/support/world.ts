@@ -112,6 +112,7 @@ export class World {
       dependsOn: formatDependsOn(definition?.depends_on),
       networks: Object.keys(definition?.networks ?? {}).map((key) => this.project.networks[key]?.name ?? key),
       joins: [],
+      since: 0,
       volumes: [],
       ...sketch,
     });
