@@ -21,7 +21,10 @@ export interface MainOptions {
 /** Runs one command line and returns the exit code; prints every error, throws none. */
 export async function main(argv: readonly string[], options: MainOptions = {}): Promise<number> {
   // What is written while nobody awaits it, the lines of a log for example.
-  process.on('uncaughtException', (error) => void report(error, argv).then((code) => process.exit(code)));
+  process.on(
+    'uncaughtException',
+    (error) => void report(error, argv).then((code) => process.exit(code), fail),
+  );
   try {
     return await dispatch(argv, options);
   } catch (error) {
@@ -123,6 +126,11 @@ function warnDeprecated(context: CliContext, command: CommandSpec, given: (name:
     if (option.deprecated === undefined || !given(option.name)) continue;
     context.err(`warning: --${option.name} has no effect: ${option.deprecated}\n`);
   }
+}
+
+/** The report itself failed: to report that would go on for ever. */
+function fail(): never {
+  process.exit(1);
 }
 
 /** Prints what went wrong; a closed reader needs no words, as with SIGPIPE. */

@@ -34,6 +34,13 @@ const INPUT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 function worded(error: unknown): unknown {
   if (!(error instanceof Error) || !('syscall' in error) || !('errno' in error)) return error;
   const { syscall, errno } = error;
+  if (syscall === 'uv_cwd') {
+    const hint = 'change to a directory that exists';
+    return new ComposeError('system', 'the current directory does not exist any more', {
+      cause: error,
+      hint,
+    });
+  }
   const [name, text] = getSystemErrorMap().get(Number(errno)) ?? ['', error.message];
   const object = 'path' in error ? ` ${error.path}` : '';
   const isDenied = (name === 'EACCES' || name === 'EPERM') && process.geteuid?.() !== 0;
@@ -87,8 +94,17 @@ export function findingsOf(error: ComposeError): readonly Diagnostic[] {
 /** Findings of the loader with code frames, for standard error. */
 export async function renderFindings(findings: readonly Diagnostic[], colours: boolean): Promise<string> {
   const { renderDiagnostics } = await import('../compose/diagnostics.ts');
-  const directory = process.cwd();
+  const directory = currentDirectory() ?? '/';
   return renderDiagnostics(findings, { format: 'text', color: colours, readSource, directory });
+}
+
+/** Undefined when it was removed. */
+function currentDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
 }
 
 function readSource(file: string): string | undefined {

@@ -2,10 +2,15 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
+const STDERR = 2;
+
 /** The reader of standard output or standard error went away. */
 export class BrokenPipe extends Error {}
 
-/** Writes everything, also to a pipe that somebody set to non-blocking. */
+/**
+ * Writes everything, also to a pipe that somebody set to non-blocking. What standard error does not take, because its
+ * disk is full for example, is lost: there is nobody to tell, and no work ends because of it.
+ */
 export function writeAll(fd: number, text: string | Uint8Array): void {
   let rest: Uint8Array = typeof text === 'string' ? Buffer.from(text) : text;
   while (rest.length > 0) {
@@ -14,8 +19,9 @@ export function writeAll(fd: number, text: string | Uint8Array): void {
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code === 'EPIPE') throw new BrokenPipe();
-      if (code !== 'EAGAIN') throw error;
-      waitAWhile();
+      if (code === 'EAGAIN') waitAWhile();
+      else if (fd === STDERR) return;
+      else throw error;
     }
   }
 }

@@ -161,3 +161,34 @@ describe('the code cache', () => {
     chmodSync(it.dir, 0o755);
   });
 });
+
+describe('what the shell gives', () => {
+  const shell = (script: string) => {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', script, 'sh', process.execPath, CLI], {
+      encoding: 'utf8',
+      env: { ...process.env, TSCOMPOSE_STATE_DIR: '/nonexistent' },
+      cwd: tmpdir(),
+      timeout: 20_000,
+    });
+    return { code: status, stdout, stderr };
+  };
+
+  it('a full disk behind standard error keeps no error from ending the command', () => {
+    expect(shell('"$@" nosuch 2>/dev/full')).toMatchObject({ code: 2 });
+    expect(shell('"$@" -f /nosuch.yaml ps 2>/dev/full')).toMatchObject({ code: 2 });
+  });
+
+  it('a full disk behind standard output is an error', () => {
+    const { code, stderr } = shell('"$@" --help >/dev/full');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error\[disk-full\]: /);
+  });
+
+  it('a current directory that was removed is said, where it matters', () => {
+    const removed = 'd=$(mktemp -d) && cd "$d" && rmdir "$d" && ';
+    const { code, stderr } = shell(`${removed} "$@" config`);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error\[system\]: the current directory does not exist any more\n/);
+    expect(shell(`${removed} "$@" version --short`)).toMatchObject({ code: 0, stderr: '' });
+  });
+});
