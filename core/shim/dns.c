@@ -22,12 +22,17 @@ socklen_t tsc_dns_server_size(const union tsc_dns_server *address) {
     return address->any.sa_family == AF_INET ? sizeof(address->in) : sizeof(address->in6);
 }
 
-enum tsc_dns_verdict tsc_dns_answer_own(struct tsc_dns *dns, const uint8_t *query, size_t size,
+static void look_at(void *data, const struct tsc_name *name) {
+    tsc_dns_look_at(data, name);
+}
+
+enum tsc_dns_verdict tsc_dns_answer_own(struct tsc_dns *dns, const uint8_t *query,
                                         const struct tsc_dns_question *question, size_t limit,
                                         uint8_t *answer, size_t *ret_size) {
-    const struct tsc_name *names;
-    size_t count = tsc_names_list(dns->shim->names, &names);
-    return tsc_dns_answer(query, size, question, names, count, dns->turn++, limit, answer, ret_size);
+    struct tsc_dns_search search;
+    tsc_dns_search_for(&search, question);
+    tsc_names_each(dns->shim->names, look_at, &search);
+    return tsc_dns_answer(query, &search, dns->turn++, limit, answer, ret_size);
 }
 
 /* "ADDRESS", or "ADDRESS#PORT" as dnsmasq writes it. */

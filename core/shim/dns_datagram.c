@@ -180,8 +180,7 @@ void tsc_dns_datagram_ready(void *data, uint32_t events) {
     if (size < 0 || tsc_dns_parse(query, (size_t)size, &question) < 0)
         return;
     size_t limit = question.udp_size < sizeof(answer) ? question.udp_size : sizeof(answer);
-    if (tsc_dns_answer_own(dns, query, (size_t)size, &question, limit, answer, &answer_size) ==
-        TSC_DNS_ANSWERED)
+    if (tsc_dns_answer_own(dns, query, &question, limit, answer, &answer_size) == TSC_DNS_ANSWERED)
         reply(dns, &asker, answer, answer_size);
     else
         forward_start(dns, &asker, query, (size_t)size, question.udp_size);

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -17,7 +18,6 @@ enum {
     CLASS_IN = 1,
     CLASS_ANY = 255,
     LABEL_MAX = 63,
-    ANSWERS_MAX = 512,
     TTL_SECONDS = 10, /* replicas come and go */
     OPT_SIZE = 11,
     OPT_UDP_SIZE = 1232,
@@ -218,72 +218,86 @@ size_t tsc_dns_refuse(const uint8_t *query, const struct tsc_dns_question *quest
     return writer.size;
 }
 
-static enum tsc_dns_verdict answer_pointer(struct writer *writer, const uint8_t *query,
-                                           const struct tsc_dns_question *question,
-                                           const struct tsc_name *names, size_t name_count) {
-    uint8_t address[16] = {0};
-    int family = parse_arpa4(question->name, address)   ? AF_INET
-                 : parse_arpa6(question->name, address) ? AF_INET6
-                                                        : 0;
-    size_t length = family == AF_INET ? 4 : 16;
-    for (size_t i = 0; family != 0 && i < name_count; i++) {
-        uint8_t encoded[TSC_DNS_NAME_MAX + 2];
-        if (names[i].family != family || memcmp(names[i].address, address, length) != 0)
-            continue;
-        size_t size = encode_name(names[i].name, encoded);
-        if (size == 0)
-            continue;
-        begin(writer, query, question, 0);
-        end(writer, question, put_record(writer, TYPE_PTR, encoded, size));
-        return TSC_DNS_ANSWERED;
-    }
-    return TSC_DNS_FORWARD;
+/* --- what the answer is made of --- */
+
+static int asked_family(const struct tsc_dns_question *question, uint8_t address[16]) {
+    if (question->type == TYPE_A)
+        return AF_INET;
+    if (question->type == TYPE_AAAA)
+        return AF_INET6;
+    if (question->type != TYPE_PTR)
+        return 0;
+    return parse_arpa4(question->name, address)   ? AF_INET
+           : parse_arpa6(question->name, address) ? AF_INET6
+                                                  : 0;
 }
 
-static bool has_address(const size_t *found, size_t count, const struct tsc_name *names,
-                        const struct tsc_name *name) {
-    for (size_t i = 0; i < count; i++)
-        if (memcmp(names[found[i]].address, name->address, sizeof(name->address)) == 0)
+void tsc_dns_search_for(struct tsc_dns_search *search, const struct tsc_dns_question *question) {
+    memset(search, 0, offsetof(struct tsc_dns_search, addresses));
+    search->question = question;
+    search->family = asked_family(question, search->address);
+}
+
+static bool has_address(const struct tsc_dns_search *search, const uint8_t *address) {
+    for (size_t i = 0; i < search->count; i++)
+        if (memcmp(search->addresses[i], address, sizeof(search->addresses[i])) == 0)
             return true;
     return false;
 }
 
-enum tsc_dns_verdict tsc_dns_answer(const uint8_t *query, size_t size,
-                                    const struct tsc_dns_question *question, const struct tsc_name *names,
-                                    size_t name_count, unsigned turn, size_t limit, uint8_t *answer,
-                                    size_t *ret_size) {
-    (void)size;
+static void search_pointer(struct tsc_dns_search *search, const struct tsc_name *name) {
+    bool fits = name->family == search->family &&
+                memcmp(name->address, search->address, sizeof(search->address)) == 0;
+    if (search->pointer_size == 0 && fits)
+        search->pointer_size = encode_name(name->name, search->pointer);
+}
+
+void tsc_dns_look_at(struct tsc_dns_search *search, const struct tsc_name *name) {
+    if (search->question->type == TYPE_PTR) {
+        search_pointer(search, name);
+        return;
+    }
+    if (strcasecmp(name->name, search->question->name) != 0)
+        return;
+    search->known = true;
+    if (name->family == search->family && search->count < TSC_DNS_ANSWERS_MAX &&
+        !has_address(search, name->address))
+        memcpy(search->addresses[search->count++], name->address, sizeof(name->address));
+}
+
+static enum tsc_dns_verdict answer_pointer(struct writer *writer, const uint8_t *query,
+                                           const struct tsc_dns_search *search) {
+    if (search->pointer_size == 0)
+        return TSC_DNS_FORWARD;
+    begin(writer, query, search->question, 0);
+    end(writer, search->question, put_record(writer, TYPE_PTR, search->pointer, search->pointer_size));
+    return TSC_DNS_ANSWERED;
+}
+
+enum tsc_dns_verdict tsc_dns_answer(const uint8_t *query, const struct tsc_dns_search *search, unsigned turn,
+                                    size_t limit, uint8_t *answer, size_t *ret_size) {
+    const struct tsc_dns_question *question = search->question;
     struct writer writer = {answer, 0, limit};
     if (question->class != CLASS_IN && question->class != CLASS_ANY)
         return TSC_DNS_FORWARD;
     if (question->type == TYPE_PTR) {
-        enum tsc_dns_verdict verdict = answer_pointer(&writer, query, question, names, name_count);
+        enum tsc_dns_verdict verdict = answer_pointer(&writer, query, search);
         *ret_size = writer.size;
         return verdict;
     }
-    int family = question->type == TYPE_A ? AF_INET : question->type == TYPE_AAAA ? AF_INET6 : 0;
-    size_t found[ANSWERS_MAX];
-    size_t count = 0;
-    bool known = false;
-    for (size_t i = 0; i < name_count; i++) {
-        if (strcasecmp(names[i].name, question->name) != 0)
-            continue;
-        known = true;
-        if (names[i].family == family && count < ANSWERS_MAX && !has_address(found, count, names, &names[i]))
-            found[count++] = i;
-    }
-    if (!known)
+    if (!search->known)
         return TSC_DNS_FORWARD;
     /* A known name without such an address has none elsewhere: an empty answer, at once. */
     begin(&writer, query, question, 0);
     unsigned written = 0;
-    while (written < count) {
-        const struct tsc_name *name = &names[found[(turn + written) % count]];
-        if (!put_record(&writer, question->type, name->address, family == AF_INET ? 4 : 16))
+    size_t length = search->family == AF_INET ? 4 : 16;
+    while (written < search->count) {
+        const uint8_t *address = search->addresses[(turn + written) % search->count];
+        if (!put_record(&writer, question->type, address, length))
             break;
         written++;
     }
-    if (written < count)
+    if (written < search->count)
         answer[2] |= FLAG_TRUNCATED;
     end(&writer, question, written);
     *ret_size = writer.size;

@@ -39,7 +39,7 @@ struct tsc_dns {
 /* dns.c */
 socklen_t tsc_dns_server_size(const union tsc_dns_server *address);
 /* From the name tables. */
-enum tsc_dns_verdict tsc_dns_answer_own(struct tsc_dns *dns, const uint8_t *query, size_t size,
+enum tsc_dns_verdict tsc_dns_answer_own(struct tsc_dns *dns, const uint8_t *query,
                                         const struct tsc_dns_question *question, size_t limit,
                                         uint8_t *answer, size_t *ret_size);
 

@@ -96,7 +96,7 @@ static void take_query(struct tsc_dns_connection *connection, const uint8_t *que
         connection_drop(connection);
         return;
     }
-    if (tsc_dns_answer_own(connection->dns, query, size, &question, sizeof(answer), answer, &answer_size) ==
+    if (tsc_dns_answer_own(connection->dns, query, &question, sizeof(answer), answer, &answer_size) ==
         TSC_DNS_ANSWERED)
         connection_send(connection, answer, answer_size);
     else if (ask_server(connection, query, size, 0) < 0)

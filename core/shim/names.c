@@ -6,17 +6,16 @@
 #include "names.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -30,8 +29,6 @@ enum {
     TABLE_LIMIT = 16 << 20,
     COALESCE_MS = 20,       /* many containers that start at once are one rewrite, */
     COALESCE_MAX_MS = 2000, /* and the more there are, the more each of them would have to read */
-    TRIM_BYTES = 16 << 10,
-    KEPT_MS = 5000, /* for the next question; a thousand names in each of a thousand shims are much memory */
     WATCHES_MAX = 64,
     LOCK_ATTEMPTS = 1000,
     LOCK_PAUSE_NS = 5 * 1000 * 1000,
@@ -40,108 +37,217 @@ enum {
 struct tsc_names {
     struct tsc_shim *shim;
     const struct tsc_step *step; /* HOSTS */
+    const struct tsc_step *link; /* the first */
     struct tsc_source watch;     /* signals, or inotify */
     int directories[WATCHES_MAX];
     size_t directory_count;
     struct tsc_timer timer;
-    struct tsc_timer forget_timer;
-    char *text; /* all tables, cut into words that the list points to; NULL: not wanted for long */
-    struct tsc_name *list;
-    size_t count;
-    size_t capacity;
     size_t size; /* how many there were when they were read last */
 };
 
-static bool parse_address(const char *text, struct tsc_name *ret) {
-    ret->text = text;
+/* --- reading: nothing is kept, because a thousand names in each of a thousand shims would be much memory --- */
+
+struct word {
+    const char *text;
+    size_t length;
+};
+
+struct line {
+    struct word address;
+    struct word names; /* with the spaces between them */
+};
+
+typedef void (*take_line)(void *data, const struct line *line);
+
+/* Cuts off what comes before `separator`; false at the end. */
+static bool next_word(struct word *rest, char separator, struct word *ret) {
+    if (!rest->text)
+        return false;
+    const char *end = memchr(rest->text, separator, rest->length);
+    size_t length = end ? (size_t)(end - rest->text) : rest->length;
+    *ret = (struct word){rest->text, length};
+    *rest = end ? (struct word){end + 1, rest->length - length - 1} : (struct word){0};
+    return true;
+}
+
+static bool next_name(struct word *rest, struct word *ret) {
+    while (next_word(rest, ' ', ret))
+        if (ret->length > 0)
+            return true;
+    return false;
+}
+
+static void each_line_of(struct word table, take_line take, void *data) {
+    for (struct word whole; next_word(&table, '\n', &whole);) {
+        struct line line;
+        struct word container;
+        if (next_word(&whole, ' ', &container) && container.length > 0 &&
+            next_word(&whole, ' ', &line.address) && whole.text) {
+            line.names = whole;
+            take(data, &line);
+        }
+    }
+}
+
+/* Of all tables, one after the other; one that is missing has none. They are only ever replaced, never cut, so that
+ * they can be read where the kernel has them: once for all shims. */
+static void each_line(const struct tsc_names *names, take_line take, void *data) {
+    for (uint32_t i = TABLES_FIRST; names->step && i < names->step->count; i++) {
+        tsc_auto_fd int fd = tsc_fd_open(tsc_step_text(names->step, i), O_RDONLY, 0);
+        struct stat stat;
+        if (fd < 0 || fstat(fd, &stat) < 0 || stat.st_size <= 0 || stat.st_size > TABLE_LIMIT)
+            continue;
+        size_t size = (size_t)stat.st_size;
+        void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+        if (bytes == MAP_FAILED)
+            continue;
+        each_line_of((struct word){bytes, size}, take, data);
+        munmap(bytes, size);
+    }
+}
+
+static bool parse_address(struct word word, struct tsc_name *ret) {
+    char text[INET6_ADDRSTRLEN];
+    if (word.length >= sizeof(text))
+        return false;
+    memcpy(text, word.text, word.length);
+    text[word.length] = '\0';
     ret->family = strchr(text, ':') ? AF_INET6 : AF_INET;
     return inet_pton(ret->family, text, ret->address) == 1;
 }
 
-static void add_name(struct tsc_names *names, const struct tsc_name *entry) {
-    if (names->count == names->capacity) {
-        size_t capacity = names->capacity ? names->capacity * 2 : 16;
-        struct tsc_name *grown = realloc(names->list, capacity * sizeof(*grown));
-        if (!grown)
-            return;
-        names->list = grown;
-        names->capacity = capacity;
-    }
-    names->list[names->count++] = *entry;
+static bool is_called(struct word name, const char *text) {
+    return strncasecmp(name.text, text, name.length) == 0 && text[name.length] == '\0';
 }
 
-static void add_with_links(struct tsc_names *names, struct tsc_name entry, bool first,
-                           struct tsc_text *hosts) {
-    add_name(names, &entry);
-    tsc_text_format(hosts, "%s%s", first ? "\t" : " ", entry.name);
-    const char *name = entry.name;
-    tsc_program_each(&names->shim->program, TSC_STEP_LINK, link) {
-        if (strcasecmp(tsc_step_text(link, 0), name) != 0)
-            continue;
-        entry.name = tsc_step_text(link, 1);
-        add_name(names, &entry);
-        tsc_text_format(hosts, " %s", entry.name);
-    }
+#define each_link(names, link)                              \
+    for (const struct tsc_step *link = (names)->link; link; \
+         link = tsc_program_find(&(names)->shim->program, TSC_STEP_LINK, link))
+
+struct visit {
+    const struct tsc_names *names;
+    tsc_names_visit *visit;
+    void *data;
+};
+
+static void visit_name(const struct visit *visit, const char *name, struct tsc_name *entry) {
+    entry->name = name;
+    visit->visit(visit->data, entry);
 }
 
-static void take_line(struct tsc_names *names, char *line, struct tsc_text *hosts) {
-    char *rest = line;
-    char *container = strsep(&rest, " ");
-    char *address = strsep(&rest, " ");
+static void visit_line(void *data, const struct line *line) {
+    const struct visit *visit = data;
     struct tsc_name entry = {0};
-    if (!*container || !address || !rest || !parse_address(address, &entry))
+    if (!parse_address(line->address, &entry))
         return;
-    tsc_text_string(hosts, address);
-    bool first = true;
-    for (char *name; (name = strsep(&rest, " "));) {
-        if (!*name)
-            continue;
-        entry.name = name;
-        add_with_links(names, entry, first, hosts);
-        first = false;
+    struct word rest = line->names;
+    for (struct word word; next_name(&rest, &word);) {
+        char name[NAME_MAX + 1];
+        if (word.length < sizeof(name)) {
+            memcpy(name, word.text, word.length);
+            name[word.length] = '\0';
+            visit_name(visit, name, &entry);
+        }
+        each_link(visit->names, link) {
+            if (is_called(word, tsc_step_text(link, 0)))
+                visit_name(visit, tsc_step_text(link, 1), &entry);
+        }
     }
-    tsc_text_string(hosts, "\n");
 }
 
-/* All tables one after the other; one that is missing has no lines. */
-static char *read_tables(const struct tsc_names *names) {
-    struct tsc_text all = {0};
-    for (uint32_t i = TABLES_FIRST; names->step && i < names->step->count; i++) {
-        tsc_auto_free uint8_t *bytes = NULL;
-        size_t size;
-        if (tsc_file_read(AT_FDCWD, tsc_step_text(names->step, i), TABLE_LIMIT, &bytes, &size) < 0)
-            continue;
-        tsc_text_append(&all, bytes, size);
-        tsc_text_append(&all, "\n", 1);
-    }
-    tsc_text_append(&all, "", 1);
-    if (all.failed)
-        tsc_text_free(&all);
-    return all.bytes;
+void tsc_names_each(const struct tsc_names *names, tsc_names_visit *visit, void *data) {
+    if (names)
+        each_line(names, visit_line, &(struct visit){names, visit, data});
 }
 
-/* In place: the file is bind-mounted by its inode. What is shorter is cut off last, so that no reader sees less than
- * one of the two contents. */
-static void rewrite(const char *path, const struct tsc_text *hosts) {
-    tsc_auto_fd int fd = tsc_fd_open(path, O_RDWR | O_CREAT, 0644);
-    if (fd < 0)
-        return;
-    tsc_auto_free uint8_t *before = NULL;
-    size_t size = 0;
-    size_t length = tsc_text_length(hosts);
-    if (tsc_fd_read_all(fd, TABLE_LIMIT, &before, &size) == 0 && size == length &&
-        (length == 0 || memcmp(before, hosts->bytes, length) == 0))
-        return;
-    size_t done = 0;
-    while (done < length) {
-        ssize_t count = pwrite(fd, hosts->bytes + done, length - done, (off_t)done);
+/* --- the hosts file --- */
+
+/* Written in place: the file is bind-mounted by its inode. What is right already is left alone, and what is too much is
+ * cut off last, so that no reader sees less than one of the two contents. */
+struct hosts {
+    const struct tsc_names *names;
+    int fd;
+    off_t done; /* what is in the file for sure */
+    size_t fill;
+    size_t count; /* names */
+    char buffer[4096];
+};
+
+static void write_at(int fd, const char *bytes, size_t size, off_t at) {
+    while (size > 0) {
+        ssize_t count = pwrite(fd, bytes, size, at);
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
             return;
-        done += (size_t)count;
+        bytes += count;
+        size -= (size_t)count;
+        at += count;
     }
-    (void)!ftruncate(fd, (off_t)length);
+}
+
+static void flush(struct hosts *hosts) {
+    char before[sizeof(hosts->buffer)];
+    ssize_t size = pread(hosts->fd, before, hosts->fill, hosts->done);
+    if (size != (ssize_t)hosts->fill || memcmp(before, hosts->buffer, hosts->fill) != 0)
+        write_at(hosts->fd, hosts->buffer, hosts->fill, hosts->done);
+    hosts->done += (off_t)hosts->fill;
+    hosts->fill = 0;
+}
+
+static void put(struct hosts *hosts, struct word word) {
+    while (word.length > 0) {
+        size_t room = sizeof(hosts->buffer) - hosts->fill;
+        size_t size = word.length < room ? word.length : room;
+        memcpy(hosts->buffer + hosts->fill, word.text, size);
+        hosts->fill += size;
+        word = (struct word){word.text + size, word.length - size};
+        if (hosts->fill == sizeof(hosts->buffer))
+            flush(hosts);
+    }
+}
+
+static void put_text(struct hosts *hosts, const char *text) {
+    put(hosts, (struct word){text, strlen(text)});
+}
+
+static void put_line(void *data, const struct line *line) {
+    struct hosts *hosts = data;
+    struct tsc_name parsed;
+    if (!parse_address(line->address, &parsed))
+        return;
+    put(hosts, line->address);
+    const char *separator = "\t";
+    struct word rest = line->names;
+    for (struct word word; next_name(&rest, &word);) {
+        put_text(hosts, separator);
+        put(hosts, word);
+        separator = " ";
+        hosts->count++;
+        each_link(hosts->names, link) {
+            if (!is_called(word, tsc_step_text(link, 0)))
+                continue;
+            put_text(hosts, separator);
+            put_text(hosts, tsc_step_text(link, 1));
+        }
+    }
+    put_text(hosts, "\n");
+}
+
+static size_t write_hosts(const struct tsc_names *names, const char *path, const char *begin) {
+    tsc_auto_fd int fd = tsc_fd_open(path, O_RDWR | O_CREAT, 0644);
+    if (fd < 0)
+        return 0;
+    struct hosts hosts = {.names = names, .fd = fd};
+    put_text(&hosts, begin);
+    if (*begin && begin[strlen(begin) - 1] != '\n')
+        put_text(&hosts, "\n");
+    each_line(names, put_line, &hosts);
+    flush(&hosts);
+    struct stat stat;
+    if (fstat(fd, &stat) == 0 && stat.st_size > hosts.done)
+        (void)!ftruncate(fd, hosts.done);
+    return hosts.count;
 }
 
 /* A notice is sent once: until the tables are read again nobody needs another. */
@@ -152,43 +258,12 @@ static int arm(const struct tsc_names *names) {
     return 0;
 }
 
-static void forget(void *data) {
-    struct tsc_names *names = data;
-    size_t held = names->capacity * sizeof(*names->list);
-    free(names->text);
-    free(names->list);
-    names->text = NULL;
-    names->list = NULL;
-    names->count = names->capacity = 0;
-#ifdef __GLIBC__
-    if (held > TRIM_BYTES)
-        malloc_trim(0);
-#else
-    (void)held;
-#endif
-}
-
 void tsc_names_refresh(struct tsc_names *names) {
-    if (!names)
+    if (!names || !names->step)
         return;
     tsc_timer_clear(&names->shim->loop, &names->timer);
     arm(names);
-    struct tsc_text hosts = {0};
-    free(names->text);
-    names->count = 0;
-    names->text = read_tables(names);
-    if (names->step)
-        tsc_text_string(&hosts, tsc_step_text(names->step, 1));
-    if (tsc_text_length(&hosts) > 0 && hosts.bytes[hosts.size - 1] != '\n')
-        tsc_text_string(&hosts, "\n");
-    char *cursor = names->text;
-    for (char *line; cursor && (line = strsep(&cursor, "\n"));)
-        take_line(names, line, &hosts);
-    if (names->step && !hosts.failed)
-        rewrite(tsc_step_text(names->step, 0), &hosts);
-    tsc_text_free(&hosts);
-    names->size = names->count;
-    tsc_timer_set(&names->shim->loop, &names->forget_timer, KEPT_MS);
+    names->size = write_hosts(names, tsc_step_text(names->step, 0), tsc_step_text(names->step, 1));
 }
 
 static void refresh_later(void *data) {
@@ -204,16 +279,6 @@ static void tables_changed(void *data, uint32_t events) {
     int64_t delay = COALESCE_MS + (int64_t)names->size;
     if (!names->timer.added)
         tsc_timer_set(&names->shim->loop, &names->timer, delay < COALESCE_MAX_MS ? delay : COALESCE_MAX_MS);
-}
-
-/* Who asks gets the tables as they are, not as they were when the hosts file was written. */
-size_t tsc_names_list(struct tsc_names *names, const struct tsc_name **ret) {
-    if (names && names->watch.added && tsc_fd_poll(names->watch.fd, POLLIN, 0) > 0)
-        tables_changed(names, EPOLLIN);
-    if (names && (names->timer.added || !names->text))
-        tsc_names_refresh(names);
-    *ret = names ? names->list : NULL;
-    return names ? names->count : 0;
 }
 
 static void directory_of(const char *path, char directory[PATH_MAX]) {
@@ -297,9 +362,9 @@ int tsc_names_open(struct tsc_shim *shim, struct tsc_error *reterr) {
         return tsc_fail(reterr, -ENOMEM, name, "");
     *names = (struct tsc_names){.shim = shim,
                                 .step = step,
+                                .link = tsc_program_find(&shim->program, TSC_STEP_LINK, NULL),
                                 .watch = {.fd = -1, .ready = tables_changed, .data = names},
-                                .timer = {.fire = refresh_later, .data = names},
-                                .forget_timer = {.fire = forget, .data = names}};
+                                .timer = {.fire = refresh_later, .data = names}};
     shim->names = names;
     error = step->count > TABLES_FIRST ? watch_tables(names) : 0;
     if (error < 0)
@@ -355,7 +420,6 @@ void tsc_names_withdraw(struct tsc_names *names) {
         return;
     tsc_loop_close(&names->shim->loop, &names->watch);
     tsc_timer_clear(&names->shim->loop, &names->timer);
-    tsc_timer_clear(&names->shim->loop, &names->forget_timer);
     close_directories(names);
     for (uint32_t i = TABLES_FIRST; i < names->step->count; i++)
         withdraw_from(tsc_step_text(names->step, i), names->shim->options->id);

@@ -6,8 +6,7 @@
 
 /* One name with one address. */
 struct tsc_name {
-    const char *name; /* lower case */
-    const char *text; /* the address as text */
+    const char *name;
     int family;
     uint8_t address[16];
 };
@@ -15,8 +14,9 @@ struct tsc_name {
 /* NULL when the program has neither HOSTS nor DNS. */
 int tsc_names_open(struct tsc_shim *shim, struct tsc_error *reterr);
 void tsc_names_refresh(struct tsc_names *names);
-/* The names as the tables have them now, in their order; valid until the next call. */
-size_t tsc_names_list(struct tsc_names *names, const struct tsc_name **ret);
+/* Each name as the tables have it now, in their order, further names of links behind theirs; valid during the call. */
+typedef void tsc_names_visit(void *data, const struct tsc_name *name);
+void tsc_names_each(const struct tsc_names *names, tsc_names_visit *visit, void *data);
 /* Takes the container's own lines out of the tables. */
 void tsc_names_withdraw(struct tsc_names *names);
 
