@@ -47,15 +47,16 @@
  * 3 resize (two big-endian 16-bit numbers), 4 end of input, 5 exit code (32-bit, from the shim, then it closes).
  *
  * Status: {"version":1,"id":ID,"state":"creating|created|running|paused|restarting|stopped","shim":PID,
- * "shimStart":TICKS,"pid":PID or 0,"pidStart":TICKS,"startedAt":"RFC 3339 with nanoseconds" or "","finishedAt":…,
+ * "shimStart":TICKS,"socket":INODE of the control socket,"pid":PID or 0,"pidStart":TICKS,"startedAt":"RFC 3339 with nanoseconds" or "","finishedAt":…,
  * "exitCode":N (128+signal when killed),"signal":N,"oomKilled":bool,"restarts":N,"stopRequested":bool,
  * "health":null or {"status":"starting|healthy|unhealthy","failing":N,"log":[{"start":…,"end":…,"exitCode":N,"output":"…"}] (last five)},
  * "error":null or {"errno":N,"step":"NAME of the launch step","path":"…","message":"…"}}
  * TICKS are field 22 of /proc/PID/stat: a process is its pid and its start time.
  *
  * A name table, RUN/networks/NETWORK/names, has a line `CONTAINER ADDRESS NAME...` per endpoint and address; it is replaced by rename(2) under
- * flock() on the file `lock` beside it. The shim watches the directory, keeps the hosts file right (rewritten in place,
- * the inode is bind-mounted) and answers DNS from the same lines. It reads the tables before it answers `start`.
+ * flock() on the file `lock` beside it, and then touched (utimensat(2)): that is what shims wait for to bring the hosts file up to
+ * date, in place, because the inode is bind-mounted. DNS is answered from the same lines as they are. A shim reads the tables before it
+ * answers `start`, and touches them a little after its program runs: who adds lines before a start need not.
  *
  *   tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--fd SLOT=N]...
  *

@@ -449,6 +449,8 @@ int tsc_clients_open(struct tsc_shim *shim, struct tsc_error *reterr) {
     shim->listen_source = (struct tsc_source){.fd = fd, .ready = accept_client, .data = shim};
     int error = tsc_loop_watch(&shim->loop, &shim->listen_source, EPOLLIN);
     struct stat info;
+    if (fstat(fd, &info) == 0)
+        shim->status.socket = info.st_ino;
     if (error == 0 && fstat(TSC_LAUNCH_FD, &info) == 0 && S_ISSOCK(info.st_mode))
         error = add_client(shim, TSC_LAUNCH_FD, true);
     return error < 0 ? tsc_fail(reterr, error, "watch", "sock") : 0;

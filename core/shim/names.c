@@ -1,7 +1,7 @@
 /*
  * Name tables and the hosts file. A table line is `CONTAINER ADDRESS NAME...`; a hosts line is made from each, with the
- * container's own links added. Tables are replaced by rename(2) in a directory that is watched: with the old F_NOTIFY,
- * because a user has 128 inotify instances and a machine more containers than that.
+ * container's own links added. Tables are replaced by rename(2), then touched, in a directory that is watched: with the old
+ * F_NOTIFY, because a user has 128 inotify instances and a machine more containers than that.
  */
 #include "names.h"
 
@@ -29,6 +29,7 @@ enum {
     TABLE_LIMIT = 16 << 20,
     COALESCE_MS = 20,       /* many containers that start at once are one rewrite, */
     COALESCE_MAX_MS = 2000, /* and the more there are, the more each of them would have to read */
+    ANNOUNCE_MAX_MS = 500,  /* whoever waits for the start does not wait until all have noticed */
     WATCHES_MAX = 64,
     LOCK_ATTEMPTS = 1000,
     LOCK_PAUSE_NS = 5 * 1000 * 1000,
@@ -42,6 +43,8 @@ struct tsc_names {
     int directories[WATCHES_MAX];
     size_t directory_count;
     struct tsc_timer timer;
+    struct tsc_timer announcement;
+    bool announced;
     size_t size; /* how many there were when they were read last */
 };
 
@@ -253,7 +256,7 @@ static size_t write_hosts(const struct tsc_names *names, const char *path, const
 /* A notice is sent once: until the tables are read again nobody needs another. */
 static int arm(const struct tsc_names *names) {
     for (size_t i = 0; i < names->directory_count; i++)
-        if (fcntl(names->directories[i], F_NOTIFY, DN_CREATE | DN_RENAME) < 0)
+        if (fcntl(names->directories[i], F_NOTIFY, DN_ATTRIB) < 0)
             return -errno;
     return 0;
 }
@@ -279,6 +282,25 @@ static void tables_changed(void *data, uint32_t events) {
     int64_t delay = COALESCE_MS + (int64_t)names->size;
     if (!names->timer.added)
         tsc_timer_set(&names->shim->loop, &names->timer, delay < COALESCE_MAX_MS ? delay : COALESCE_MAX_MS);
+}
+
+/* Tells all who watch it that a table has changed; that wakes as many as there are containers on the network. */
+static void touch(const char *path) {
+    utimensat(AT_FDCWD, path, NULL, 0);
+}
+
+static void announce(void *data) {
+    const struct tsc_names *names = data;
+    for (uint32_t i = TABLES_FIRST; i < names->step->count; i++)
+        touch(tsc_step_text(names->step, i));
+}
+
+void tsc_names_announce(struct tsc_names *names) {
+    if (!names || names->announced)
+        return;
+    names->announced = true;
+    int64_t delay = (int64_t)names->size / 4;
+    tsc_timer_set(&names->shim->loop, &names->announcement, delay < ANNOUNCE_MAX_MS ? delay : ANNOUNCE_MAX_MS);
 }
 
 static void directory_of(const char *path, char directory[PATH_MAX]) {
@@ -333,7 +355,7 @@ static int watch_by_inotify(struct tsc_names *names) {
     for (uint32_t i = TABLES_FIRST; i < names->step->count; i++) {
         char path[PATH_MAX];
         directory_of(tsc_step_text(names->step, i), path);
-        if (inotify_add_watch(names->watch.fd, path, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) < 0 &&
+        if (inotify_add_watch(names->watch.fd, path, IN_ATTRIB | IN_ONLYDIR) < 0 &&
             errno != ENOENT)
             return -errno;
     }
@@ -364,7 +386,8 @@ int tsc_names_open(struct tsc_shim *shim, struct tsc_error *reterr) {
                                 .step = step,
                                 .link = tsc_program_find(&shim->program, TSC_STEP_LINK, NULL),
                                 .watch = {.fd = -1, .ready = tables_changed, .data = names},
-                                .timer = {.fire = refresh_later, .data = names}};
+                                .timer = {.fire = refresh_later, .data = names},
+                                .announcement = {.fire = announce, .data = names}};
     shim->names = names;
     error = step->count > TABLES_FIRST ? watch_tables(names) : 0;
     if (error < 0)
@@ -410,8 +433,9 @@ static void withdraw_from(const char *path, const char *id) {
     for (char *line; (line = strsep(&cursor, "\n"));)
         if (*line && !is_own(line, id))
             tsc_text_format(&kept, "%s\n", line);
-    if (!kept.failed && tsc_text_length(&kept) != size)
-        tsc_file_replace(AT_FDCWD, path, 0644, kept.bytes, tsc_text_length(&kept));
+    if (!kept.failed && tsc_text_length(&kept) != size &&
+        tsc_file_replace(AT_FDCWD, path, 0644, kept.bytes, tsc_text_length(&kept)) == 0)
+        touch(path);
     tsc_text_free(&kept);
 }
 
@@ -420,6 +444,7 @@ void tsc_names_withdraw(struct tsc_names *names) {
         return;
     tsc_loop_close(&names->shim->loop, &names->watch);
     tsc_timer_clear(&names->shim->loop, &names->timer);
+    tsc_timer_clear(&names->shim->loop, &names->announcement);
     close_directories(names);
     for (uint32_t i = TABLES_FIRST; i < names->step->count; i++)
         withdraw_from(tsc_step_text(names->step, i), names->shim->options->id);

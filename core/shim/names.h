@@ -17,6 +17,8 @@ void tsc_names_refresh(struct tsc_names *names);
 /* Each name as the tables have it now, in their order, further names of links behind theirs; valid during the call. */
 typedef void tsc_names_visit(void *data, const struct tsc_name *name);
 void tsc_names_each(const struct tsc_names *names, tsc_names_visit *visit, void *data);
+/* The container runs: soon, once in its life, those that watch the tables are told that it is in there. */
+void tsc_names_announce(struct tsc_names *names);
 /* Takes the container's own lines out of the tables. */
 void tsc_names_withdraw(struct tsc_names *names);
 

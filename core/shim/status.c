@@ -54,8 +54,10 @@ void tsc_status_text(const struct tsc_shim *shim, struct tsc_text *text) {
     tsc_text_string(text, "{\"version\":1");
     add_string(text, "id", shim->options->id);
     add_string(text, "state", state_name(shim));
-    tsc_text_format(text, ",\"shim\":%d,\"shimStart\":%" PRIu64 ",\"pid\":%d,\"pidStart\":%" PRIu64,
-                    (int)getpid(), status->shim_start, (int)status->pid, status->pid_start);
+    tsc_text_format(text,
+                    ",\"shim\":%d,\"shimStart\":%" PRIu64 ",\"socket\":%" PRIu64
+                    ",\"pid\":%d,\"pidStart\":%" PRIu64,
+                    (int)getpid(), status->shim_start, status->socket, (int)status->pid, status->pid_start);
     add_time(text, "startedAt", &status->started);
     add_time(text, "finishedAt", &status->finished);
     tsc_text_format(text, ",\"exitCode\":%d,\"signal\":%d", status->exit_code, status->signal);

@@ -191,6 +191,7 @@ static int executed(struct tsc_shim *shim, const struct tsc_request *request) {
     shim->state = TSC_STATE_RUNNING;
     tsc_health_start(shim->health);
     tsc_supervise_report(shim);
+    tsc_names_announce(shim->names);
     return 0;
 }
 

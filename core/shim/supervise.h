@@ -74,6 +74,7 @@ struct tsc_status {
     pid_t pid;
     uint64_t pid_start;
     uint64_t shim_start;
+    uint64_t socket; /* inode of the control socket */
     struct timespec started;
     struct timespec finished;
     int exit_code;

@@ -1,12 +1,13 @@
 // The containers of a project as rows, with the ports that they really have.
 import type { Project } from '../compose/project.ts';
-import { listContainers } from '../containers/container.ts';
-import type { ContainerRecord } from '../containers/record.ts';
-import { dockerState, isPast, readStatus, type Status } from '../containers/status.ts';
+import { listContainers } from '../containers/listing.ts';
+import { dockerState, isPast, type Sighting, sight } from '../containers/status.ts';
 import type { CliContext } from './command.ts';
 import { containerRow } from './container-row.ts';
 import type { Row } from './listing.ts';
 import { publishersOf } from './publishers.ts';
+
+export type { Sighting } from '../containers/status.ts';
 
 export interface RowsOptions {
   /** Empty: all. */
@@ -20,19 +21,13 @@ export interface RowsOptions {
   readonly orphans: boolean;
 }
 
-export interface Sighting {
-  readonly record: ContainerRecord;
-  readonly status: Status;
-}
-
 const RUNNING = ['running', 'paused', 'restarting'];
 
 /** Containers of a project by name, one-offs included. */
 export async function projectContainers(context: CliContext, project: string): Promise<readonly Sighting[]> {
   const state = await context.state();
-  return listContainers(state)
-    .filter((record) => record.project === project)
-    .map((record) => ({ record, status: readStatus(state, record.id) }))
+  const records = listContainers(state).filter((record) => record.project === project);
+  return sight(state, records)
     .filter(({ record, status }) => !isPast(record, status))
     .sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
 }

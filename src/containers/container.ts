@@ -1,22 +1,21 @@
-// Containers that exist: launching, listing, removing.
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+// Containers that exist: launching and removing them.
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { listDirectory } from '../state/directory.ts';
-import { containerFiles, containersDir } from '../state/layout.ts';
-import { readRecord } from '../state/record.ts';
+import { containerFiles } from '../state/layout.ts';
 import { Connection } from './connection.ts';
 import { type Control, connect, controlOver } from './control.ts';
 import { launchError } from './launch-error.ts';
-import { type ContainerRecord, decodeContainerRecord } from './record.ts';
+import type { ContainerRecord } from './record.ts';
 import { shimEnvironment } from './shim-environment.ts';
 import { readStatus, type State, type Status } from './status.ts';
 
 export { type Control, connect } from './control.ts';
+export { listContainers, readContainer, removeLeftovers } from './listing.ts';
 export { dockerState, isAlive, readStatus } from './status.ts';
 
 /** A host port that the shim relays from: a bound socket, and where it leads in the container's network. */
@@ -228,40 +227,11 @@ function shimEnded(ctx: Context, record: ContainerRecord): ComposeError {
   );
 }
 
-/** Every container, oldest first; those whose creation was interrupted are left out. */
-export function listContainers(ctx: Context): readonly ContainerRecord[] {
-  const ids = listDirectory(containersDir(ctx.layout));
-  const records = ids.flatMap((id) => readContainer(ctx, id) ?? []);
-  return records.sort((a, b) => ascending(a.created, b.created) || ascending(a.name, b.name));
-}
-
-// Collation by language would take longer to load than everything else here.
-function ascending(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
-}
-
-/** The record of a container, undefined when there is none. */
-export function readContainer(ctx: Context, id: string): ContainerRecord | undefined {
-  return readRecord(containerFiles(ctx.layout, id).record, decodeContainerRecord);
-}
-
 function readDirectory(path: string): readonly string[] {
   try {
     return readdirSync(path);
   } catch {
     return [];
-  }
-}
-
-/** Removes what interrupted creations left; call it while no other command can be creating containers. */
-export function removeLeftovers(ctx: Context): void {
-  for (const id of listDirectory(containersDir(ctx.layout))) {
-    const files = containerFiles(ctx.layout, id);
-    // Only what is not there for certain: a record that cannot be looked at is one.
-    if (statSync(files.record, { throwIfNoEntry: false }) !== undefined) continue;
-    ctx.core.removeTree(files.dir);
-    ctx.core.removeTree(files.runDir);
   }
 }
 

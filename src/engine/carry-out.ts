@@ -1,7 +1,7 @@
 // Carrying out one plan: ports first, then every action as soon as it can be, then what has to last.
-import { listContainers } from '../containers/container.ts';
+import { keepIndex, listContainers } from '../containers/listing.ts';
 import type { PortRecord } from '../containers/record.ts';
-import { readStatus } from '../containers/status.ts';
+import { sight } from '../containers/status.ts';
 import { ComposeError } from '../errors.ts';
 import type { EngineEvent, OnEvent } from '../events.ts';
 import type { Action, ActionOf, Plan } from '../plan/plan.ts';
@@ -40,8 +40,9 @@ export async function carryOut(session: Session, plan: Plan, applying: ApplyOpti
     throw error;
   }
   const outcomes = await executePlan(session, plan, applying);
+  keepIndex(session.ctx, session.world.index, session.world.all());
   await persist(session, plan);
-  return resultOf(plan, outcomes, running(session));
+  return resultOf(plan, outcomes, () => running(session));
 }
 
 async function executePlan(
@@ -123,7 +124,7 @@ function freedPorts({ ctx }: Session, action: Action): readonly string[] {
 /** Names of the project's containers that run now. */
 function running({ ctx, project }: Session): readonly string[] {
   const own = listContainers(ctx).filter((record) => record.project === project.name);
-  return own.filter(({ id }) => readStatus(ctx, id).state === 'running').map(({ name }) => name);
+  return sight(ctx, own).flatMap(({ record, status }) => (status.state === 'running' ? [record.name] : []));
 }
 
 // What was defined has to outlive a power cut; nobody has to wait for that.

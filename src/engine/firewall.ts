@@ -1,7 +1,7 @@
 // What the firewall is to hold for containers that run: asked for when somebody else has emptied it.
-import { listContainers } from '../containers/container.ts';
+import { listContainers } from '../containers/listing.ts';
 import type { ContainerRecord } from '../containers/record.ts';
-import { isAlive, readStatus } from '../containers/status.ts';
+import { isAlive, readStatus, sight } from '../containers/status.ts';
 import { type Published, portTarget } from '../networks/ports.ts';
 import { listNetworks, type NetworkRecord } from '../networks/record.ts';
 import type { Member } from '../networks/vip.ts';
@@ -11,9 +11,9 @@ import { publishedPorts } from './ports.ts';
 /** Published ports of every container of the machine that runs, and where they lead. */
 export function publishedNow(ctx: Context): readonly Published[] {
   const networks = listNetworks(ctx);
-  return listContainers(ctx)
-    .filter(({ id }) => isAlive(readStatus(ctx, id)))
-    .map((record) => publishedBy(ctx, record, networks))
+  return sight(ctx, listContainers(ctx))
+    .filter(({ status }) => isAlive(status))
+    .map(({ record }) => publishedBy(ctx, record, networks))
     .filter(({ ports }) => ports.length > 0);
 }
 

@@ -18,11 +18,11 @@ export interface Result {
   readonly error: ComposeError | InternalError | undefined;
 }
 
-/** Sums up the outcomes; a wait that was optional is no failure. */
+/** Sums up the outcomes; a wait that was optional is no failure. `running` is asked only when something failed. */
 export function resultOf(
   plan: Plan,
   outcomes: ReadonlyMap<string, Outcome>,
-  running: readonly string[],
+  running: () => readonly string[],
 ): Result {
   const done: Action[] = [];
   const failed: Failure[] = [];
@@ -68,7 +68,7 @@ const DOING: Readonly<Record<Action['kind'], string>> = {
 function summary(
   failed: readonly Failure[],
   skipped: readonly Action[],
-  running: readonly string[],
+  runningNow: () => readonly string[],
 ): ComposeError | InternalError | undefined {
   const [first, ...others] = failed;
   if (first === undefined) {
@@ -79,6 +79,7 @@ function summary(
   const { action, error } = first;
   if (error instanceof InternalError) return error;
   const message = `cannot ${inWords(action)}: ${error.message}`;
+  const running = runningNow();
   const hints = [
     ...(error instanceof ComposeError && error.hint !== undefined ? [error.hint] : []),
     ...(others.length === 0

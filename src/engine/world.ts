@@ -1,8 +1,8 @@
 // The world as the engine works on it: what was observed, kept right while actions change it.
 import type { Project } from '../compose/project.ts';
-import { listContainers } from '../containers/container.ts';
+import { type IndexState, readListing } from '../containers/listing.ts';
 import type { ContainerRecord } from '../containers/record.ts';
-import { dockerState, isPast, readStatus, type Status } from '../containers/status.ts';
+import { dockerState, isPast, type Sighting, type Status, sight } from '../containers/status.ts';
 import { ComposeError, InternalError } from '../errors.ts';
 import { type Image, resolveImage } from '../images/image.ts';
 import { listNetworks, type NetworkRecord } from '../networks/record.ts';
@@ -17,15 +17,19 @@ export class World {
   readonly observed: Observed;
   /** By `imageKey`. */
   readonly images: ReadonlyMap<string, Image>;
+  /** Of the containers that were observed. */
+  readonly index: IndexState;
   readonly #all: readonly ContainerRecord[];
   readonly #records: Map<string, ContainerRecord>;
   readonly #statuses: ReadonlyMap<string, Status>;
+  readonly #gone = new Set<string>();
   readonly #made = new Map<string, ContainerRecord>();
   readonly #networks: Map<string, NetworkRecord>;
   readonly #volumes: Map<string, VolumeRecord>;
 
   constructor(read: Reading, images: ReadonlyMap<string, Image>) {
     this.images = images;
+    this.index = read.index;
     this.#all = [...read.own.map(({ record }) => record), ...read.others];
     this.#records = new Map(read.own.map(({ record }) => [record.id, record]));
     this.#statuses = new Map(read.own.map(({ record, status }) => [record.id, status]));
@@ -44,6 +48,11 @@ export class World {
   /** A container that this command made. */
   made(name: string): ContainerRecord | undefined {
     return this.#made.get(name);
+  }
+
+  /** All of the machine that exist now, as far as this command knows. */
+  all(): readonly ContainerRecord[] {
+    return [...this.#all.filter(({ id }) => !this.#gone.has(id)), ...this.#made.values()];
   }
 
   /** Containers of a service that exist now, by number; those that this command made come first. */
@@ -103,6 +112,7 @@ export class World {
 
   forget(id: string): void {
     this.#records.delete(id);
+    this.#gone.add(id);
   }
 
   dropNetwork(name: string): void {
@@ -125,8 +135,9 @@ export interface ImageWanted {
 }
 
 interface Reading {
-  readonly own: readonly { readonly record: ContainerRecord; readonly status: Status }[];
+  readonly own: readonly Sighting[];
   readonly others: readonly ContainerRecord[];
+  readonly index: IndexState;
   readonly networks: readonly NetworkRecord[];
   readonly volumes: readonly VolumeRecord[];
 }
@@ -137,12 +148,11 @@ export async function observe(
   project: Pick<Project, 'name'>,
   images: readonly ImageWanted[],
 ): Promise<World> {
-  const records = listContainers(ctx);
-  const own = records
-    .filter((record) => record.project === project.name)
-    .map((record) => ({ record, status: readStatus(ctx, record.id) }));
+  const { records, index } = readListing(ctx);
+  const ours = records.filter((record) => record.project === project.name);
+  const own = sight(ctx, ours);
   const others = records.filter((record) => record.project !== project.name);
-  const read = { own, others, networks: listNetworks(ctx), volumes: listVolumes(ctx) };
+  const read = { own, others, index, networks: listNetworks(ctx), volumes: listVolumes(ctx) };
   return new World(read, await findImages(ctx, images));
 }
 
@@ -183,7 +193,7 @@ function observedOf(read: Reading, images: ReadonlyMap<string, Image>): Observed
   };
 }
 
-function observedContainer({ record, status }: Reading['own'][number]): ObservedContainer {
+function observedContainer({ record, status }: Sighting): ObservedContainer {
   const { id, name, service, number, oneoff, created, configHash, image, dependsOn } = record;
   return {
     id,

@@ -62,8 +62,9 @@ export function formatAddress({ family, value }: Address): string {
   return family === 4 ? octetsOf(value).join('.') : formatGroups(value);
 }
 
-function octetsOf(value: bigint): bigint[] {
-  return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n);
+function octetsOf(value: bigint): number[] {
+  const word = Number(value);
+  return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255];
 }
 
 function formatGroups(value: bigint): string {

@@ -1,5 +1,5 @@
 // Names: the networks' name tables, in the format of shim.h; and the machine's name servers.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, utimesSync } from 'node:fs';
 import type { Context } from '../state/context.ts';
 import { networkFiles } from '../state/layout.ts';
 import { withLock } from '../state/lock.ts';
@@ -20,7 +20,7 @@ export function addNames(
   container: string,
   lines: readonly NameLine[],
 ): Promise<void> {
-  return editNames(ctx, network, (table) => replaceNames(table, container, lines));
+  return editNames(ctx, network, [{ container, lines }], true);
 }
 
 /** The lines of one container. */
@@ -29,36 +29,50 @@ export interface NameEntry {
   readonly lines: readonly NameLine[];
 }
 
-/** The same for many containers at once: the table is rewritten, and read by its readers, once. */
+/**
+ * The same for many containers that are about to start: the table is rewritten once. Their shims tell all others when
+ * they run, so that nobody who starts them waits for that.
+ */
 export function addAllNames(
   ctx: Context,
   network: NetworkRecord,
   entries: readonly NameEntry[],
 ): Promise<void> {
-  return editNames(ctx, network, (table) =>
-    entries.reduce((text, { container, lines }) => replaceNames(text, container, lines), table),
-  );
+  return editNames(ctx, network, entries, false);
 }
 
 /** Takes a container's lines out; the shim does the same when it ends. */
 export function removeNames(ctx: Context, network: NetworkRecord, container: string): Promise<void> {
-  return editNames(ctx, network, (table) => replaceNames(table, container, []));
+  return editNames(ctx, network, [{ container, lines: [] }], true);
 }
 
-/** Pure: a name table with other lines for one container. */
-export function replaceNames(table: string, container: string, lines: readonly NameLine[]): string {
-  const others = table.split('\n').filter((line) => line !== '' && !line.startsWith(`${container} `));
-  const own = lines.map(({ address, names }) => [container, address, ...new Set(names)].join(' '));
+/** Pure: a name table with other lines for some containers; the last entry of a container counts. */
+export function replaceNames(table: string, entries: readonly NameEntry[]): string {
+  const lines = new Map(entries.map((entry) => [entry.container, entry.lines]));
+  const others = table
+    .split('\n')
+    .filter((line) => line !== '' && !lines.has(line.slice(0, line.indexOf(' '))));
+  const own = [...lines].flatMap(([container, addresses]) =>
+    addresses.map(({ address, names }) => [container, address, ...new Set(names)].join(' ')),
+  );
   return [...others, ...own].map((line) => `${line}\n`).join('');
 }
 
-function editNames(ctx: Context, network: NetworkRecord, edit: (table: string) => string): Promise<void> {
+/** Shims look at a table that was touched. */
+function editNames(
+  ctx: Context,
+  network: NetworkRecord,
+  entries: readonly NameEntry[],
+  touched: boolean,
+): Promise<void> {
   const files = networkFiles(ctx.layout, network.id);
   mkdirSync(files.runDir, { recursive: true, mode: 0o711 });
   return withLock(ctx.core, files.lock, { exclusive: true }, () => {
     const table = readTextIfPresent(files.names) ?? '';
-    const edited = edit(table);
-    if (edited !== table) writeAtomically(files.names, edited, { mode: 0o644 });
+    const edited = replaceNames(table, entries);
+    if (edited === table) return;
+    writeAtomically(files.names, edited, { mode: 0o644 });
+    if (touched) utimesSync(files.names, new Date(), new Date());
   });
 }
 

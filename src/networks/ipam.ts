@@ -43,6 +43,8 @@ export interface AddressRequest {
   readonly network: string;
   readonly subnets: readonly NetworkSubnet[];
   readonly leases: Leases;
+  /** What `leases` and the subnets take, when it is known already. */
+  readonly taken?: TakenAddresses;
   readonly container: string;
   readonly wanted: AddressesWanted;
   /** The network's key in the compose file, for the place of an address that cannot be had. */
@@ -75,10 +77,10 @@ function chooseAddress(request: AddressRequest, family: Family): Address | undef
   const wanted = request.wanted[FIELD[family]];
   if (wanted !== undefined)
     return staticAddress(request, subnets, requireAddress(wanted, 'the address of a service'));
-  const taken = takenAddresses(request, family);
+  const taken = request.taken ?? new TakenAddresses(request.subnets, request.leases);
+  const isFree = (address: Address) => taken.isFreeFor(request.container, formatAddress(address));
   const before = parseAddress(request.leases[request.container]?.[FIELD[family]] ?? '');
-  if (before && !taken.has(before.value) && subnets.some(({ subnet }) => contains(subnet, before)))
-    return before;
+  if (before && isFree(before) && subnets.some(({ subnet }) => contains(subnet, before))) return before;
   return subnets.length === 0 ? undefined : dynamicAddress(request, subnets, taken);
 }
 
@@ -127,48 +129,60 @@ function holderOf(
   return other && `container ${nameOf(other[0])}`;
 }
 
-function takenAddresses({ subnets, leases, container }: AddressRequest, family: Family): Set<bigint> {
-  const texts = [
-    ...subnets.flatMap(({ gateway, auxAddresses }) => [gateway, ...Object.values(auxAddresses ?? {})]),
-    ...Object.entries(leases).flatMap(([id, lease]) =>
-      id === container ? [] : [lease[FIELD[family]] ?? ''],
-    ),
-  ];
-  const addresses = texts.map(remembered).filter((address) => address?.family === family);
-  return new Set(addresses.map((address) => address?.value ?? 0n));
-}
+/** The addresses of a network that somebody has. */
+export class TakenAddresses {
+  /** By address as `formatAddress` writes it: whose lease it is; '' for the network's own. */
+  readonly #holders = new Map<string, string>();
+  /** By range: below this nothing is free. */
+  readonly #lowest = new Map<string, bigint>();
 
-const parsed = new Map<string, Address | undefined>();
+  constructor(subnets: readonly NetworkSubnet[], leases: Leases) {
+    for (const [container, lease] of Object.entries(leases)) this.add(container, lease);
+    for (const { gateway, auxAddresses } of subnets)
+      for (const text of [gateway, ...Object.values(auxAddresses ?? {})]) this.#addOwn(text);
+  }
 
-// Each new container of a network looks at the addresses of all others.
-function remembered(text: string): Address | undefined {
-  const known = parsed.get(text);
-  if (known !== undefined) return known;
-  const address = parseAddress(text);
-  parsed.set(text, address);
-  return address;
+  #addOwn(text: string): void {
+    const address = parseAddress(text);
+    if (address !== undefined) this.#holders.set(formatAddress(address), '');
+  }
+
+  add(container: string, { ipv4, ipv6 }: Pick<Lease, 'ipv4' | 'ipv6'>): void {
+    if (ipv4 !== undefined) this.#holders.set(ipv4, container);
+    if (ipv6 !== undefined) this.#holders.set(ipv6, container);
+  }
+
+  isFreeFor(container: string, address: string): boolean {
+    const holder = this.#holders.get(address);
+    return holder === undefined || holder === container;
+  }
+
+  /** The lowest that nobody has; what is taken stays so. */
+  lowestFree(subnet: Subnet, range: Subnet): bigint | undefined {
+    const { family } = subnet;
+    const key = `${formatAddress({ family, value: range.base })}/${range.prefix}`;
+    for (let value = this.#lowest.get(key) ?? range.base; value <= lastOf(range); value += 1n) {
+      if (this.#holders.has(formatAddress({ family, value })) || isReserved(subnet, value)) continue;
+      this.#lowest.set(key, value);
+      return value;
+    }
+    return undefined;
+  }
 }
 
 function dynamicAddress(
   request: AddressRequest,
   subnets: readonly ParsedSubnet[],
-  taken: ReadonlySet<bigint>,
+  taken: TakenAddresses,
 ): Address {
   for (const { entry, subnet } of subnets) {
     const range = entry.ipRange === undefined ? subnet : requireSubnet(entry.ipRange, 'the ip_range');
-    const value = lowestFree(subnet, range, taken);
+    const value = taken.lowestFree(subnet, range);
     if (value !== undefined) return { family: subnet.family, value };
   }
   throw new ComposeError('address-in-use', `network "${request.network}" has no free address left`, {
     hint: 'give it a larger subnet or ip_range',
   });
-}
-
-function lowestFree(subnet: Subnet, range: Subnet, taken: ReadonlySet<bigint>): bigint | undefined {
-  for (let value = range.base; value <= lastOf(range); value += 1n) {
-    if (!taken.has(value) && !isReserved(subnet, value)) return value;
-  }
-  return undefined;
 }
 
 // The network's own address, and in IPv4 the broadcast address; tiny subnets (RFC 3021, RFC 6164) have neither.

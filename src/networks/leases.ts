@@ -5,7 +5,7 @@ import type { Context } from '../state/context.ts';
 import { containerFiles, lockFile, networkFiles } from '../state/layout.ts';
 import { withLock } from '../state/lock.ts';
 import { writeRecord } from '../state/record.ts';
-import { type AddressesWanted, chooseLease, type Lease } from './ipam.ts';
+import { type AddressesWanted, chooseLease, type Lease, TakenAddresses } from './ipam.ts';
 import { type NetworkRecord, readNetwork } from './record.ts';
 
 /** All networks of the machine are changed by one command at a time. */
@@ -41,17 +41,21 @@ export function leaseAll(
   return locked(ctx, () => {
     const record = requireNetwork(ctx, network);
     const leases: Record<string, Lease> = { ...record.leases };
+    const taken = new TakenAddresses(record.subnets, leases);
     const nameOf = (id: string): string => containerName(ctx, id);
     for (const { container, wanted = {}, key } of [...requests].sort(staticFirst)) {
-      leases[container] = chooseLease({
+      const chosen = chooseLease({
         network: record.name,
         subnets: record.subnets,
         leases,
+        taken,
         container,
         wanted,
         nameOf,
         ...(key === undefined ? {} : { key }),
       });
+      leases[container] = chosen;
+      taken.add(container, chosen);
     }
     writeNetwork(ctx, { ...record, leases });
     return requests.flatMap(({ container }) => leases[container] ?? []);

@@ -3,7 +3,7 @@ import type { Context } from '../state/context.ts';
 import { asArray, asBoolean, asDict, asObject, asString, optional } from '../state/decode.ts';
 import { listDirectory } from '../state/directory.ts';
 import { networkFiles, networksDir } from '../state/layout.ts';
-import { readRecord } from '../state/record.ts';
+import { type Remembered, readRecord } from '../state/record.ts';
 import type { Lease } from './ipam.ts';
 import type { NetworkSubnet } from './subnets.ts';
 
@@ -87,8 +87,11 @@ export function listNetworks(ctx: Context): NetworkRecord[] {
 }
 
 export function readNetwork(ctx: Context, id: string): NetworkRecord | undefined {
-  return readRecord(networkFiles(ctx.layout, id).record, decodeNetwork);
+  return readRecord(networkFiles(ctx.layout, id).record, decodeNetwork, decoded);
 }
+
+/** A command reads a network several times, with the leases of all of its containers. */
+const decoded = new Map<string, Remembered<NetworkRecord>>();
 
 function recordIds(directory: string): string[] {
   return listDirectory(directory).flatMap((file) => /^([0-9a-f]{64})\.json$/.exec(file)?.[1] ?? []);
@@ -134,7 +137,7 @@ function decodeLease(value: unknown, what: string): Lease {
   const object = asObject(value, what);
   return {
     mac: asString(object.mac, `${what}.mac`),
-    ...optional(object, 'ipv4', asString),
-    ...optional(object, 'ipv6', asString),
+    ...(object.ipv4 === undefined ? {} : { ipv4: asString(object.ipv4, 'ipv4') }),
+    ...(object.ipv6 === undefined ? {} : { ipv6: asString(object.ipv6, 'ipv6') }),
   };
 }

@@ -33,8 +33,9 @@ export function asDict<T>(
   what: string,
   item: (value: unknown, what: string) => T,
 ): Record<string, T> {
-  const entries = Object.entries(asObject(value, what));
-  return Object.fromEntries(entries.map(([key, entry]) => [key, item(entry, `${what}.${key}`)]));
+  const entries: Record<string, unknown> = { ...asObject(value, what) };
+  for (const key of Object.keys(entries)) entries[key] = item(entries[key], `${what}.${key}`);
+  return entries as Record<string, T>;
 }
 
 /** `{ [key]: item(object[key]) }`, or `{}` when the key is absent: for optional properties. */

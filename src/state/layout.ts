@@ -57,13 +57,28 @@ export function containersDir(layout: Layout): string {
   return join(layout.stateDir, 'containers');
 }
 
+/** What dies with the boot of a container. */
+export function containerRunDir(layout: Layout, id: string): string {
+  return `${layout.runDir}/containers/${id}`;
+}
+
+/** What is known of a container; it exists once this does. */
+export function containerRecord(layout: Layout, id: string): string {
+  return `${layout.stateDir}/containers/${id}/container.json`;
+}
+
+/** The records of containers in one file, for whoever reads them all; safe to delete at any time. */
+export function containerIndex(layout: Layout): string {
+  return `${layout.runDir}/containers/index`;
+}
+
 export function containerFiles(layout: Layout, id: string): ContainerFiles {
   const dir = `${layout.stateDir}/containers/${id}`;
-  const runDir = `${layout.runDir}/containers/${id}`;
+  const runDir = containerRunDir(layout, id);
   return {
     dir,
     config: `${dir}/config.json`,
-    record: `${dir}/container.json`,
+    record: containerRecord(layout, id),
     launch: `${dir}/launch`,
     log: `${dir}/log`,
     upper: `${dir}/upper`,

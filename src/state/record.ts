@@ -49,12 +49,29 @@ export function makePrivateDirectory(path: string): void {
   makeDirectory(path, 0o700);
 }
 
-/** Reads a JSON file; undefined when it does not exist, ComposeError `state-corrupt` when it cannot be understood. */
-export function readRecord<T>(path: string, decode: (value: unknown) => T): T | undefined {
+/** What a file was understood as when it had that text. */
+export interface Remembered<T> {
+  readonly text: string;
+  readonly value: T;
+}
+
+/**
+ * Reads a JSON file; undefined when it does not exist, ComposeError `state-corrupt` when it cannot be understood. With
+ * `remembered`, by path, a file that has not changed is not decoded again: give back nothing that somebody changes.
+ */
+export function readRecord<T>(
+  path: string,
+  decode: (value: unknown) => T,
+  remembered?: Map<string, Remembered<T>>,
+): T | undefined {
   const text = readTextIfPresent(path);
   if (text === undefined) return undefined;
+  const known = remembered?.get(path);
+  if (known?.text === text) return known.value;
   try {
-    return decode(JSON.parse(text));
+    const value = decode(JSON.parse(text));
+    remembered?.set(path, { text, value });
+    return value;
   } catch (cause) {
     throw new ComposeError('state-corrupt', `cannot understand ${path}: ${messageOf(cause)}`, {
       cause,

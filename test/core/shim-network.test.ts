@@ -1,7 +1,7 @@
 // Names and ports: the hosts file and the name server made from the tables, and relays from sockets of the host.
 import { createSocket, type Socket as Datagrams } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ const OTHERS = 'other 10.9.0.3 db p-db-1\nother2 10.9.0.4 db p-db-2\nother2 fd00
 function replaceTable(text: string): void {
   writeFileSync(`${table}.new`, text);
   renameSync(`${table}.new`, table);
+  utimesSync(table, new Date(), new Date());
 }
 
 /** A resolver in C's own words: getent asks the files, this asks the server. */

@@ -13,12 +13,14 @@ describe('name tables', () => {
       { address: '10.0.0.2', names: ['web', 'p-web-1', 'web'] },
       { address: 'fd00::2', names: ['web'] },
     ];
-    const table = replaceNames('', 'aa', lines);
+    const table = replaceNames('', [{ container: 'aa', lines }]);
     expect(table).toBe('aa 10.0.0.2 web p-web-1\naa fd00::2 web\n');
-    expect(replaceNames(table, 'bb', [{ address: '10.0.0.3', names: ['db'] }])).toBe(
+    expect(replaceNames(table, [{ container: 'bb', lines: [{ address: '10.0.0.3', names: ['db'] }] }])).toBe(
       `${table}bb 10.0.0.3 db\n`,
     );
-    expect(replaceNames(`${table}aab 10.0.0.3 db\n`, 'aa', [])).toBe('aab 10.0.0.3 db\n');
+    expect(replaceNames(`${table}aab 10.0.0.3 db\n`, [{ container: 'aa', lines: [] }])).toBe(
+      'aab 10.0.0.3 db\n',
+    );
   });
 
   describe('on disk', () => {

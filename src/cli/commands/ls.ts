@@ -26,16 +26,16 @@ export const command: CommandSpec = {
   ],
   positionals: { max: 0 },
   async run(context, args) {
-    const [{ renderListing }, { listContainers }, { isPast, readStatus }] = await Promise.all([
+    const [{ renderListing }, { listContainers }, { isPast, sight }] = await Promise.all([
       import('../listing.ts'),
-      import('../../containers/container.ts'),
+      import('../../containers/listing.ts'),
       import('../../containers/status.ts'),
     ]);
     const state = await context.state();
     const isWanted = nameFilter(args.list('filter'));
-    const sightings = listContainers(state)
-      .map((record) => ({ record, status: readStatus(state, record.id) }))
-      .filter(({ record, status }) => !isPast(record, status));
+    const sightings = sight(state, listContainers(state)).filter(
+      ({ record, status }) => !isPast(record, status),
+    );
     const rows = byProject(sightings)
       .map(([name, containers]) => projectRow(name, containers))
       .filter(

@@ -1,0 +1,110 @@
+// Which containers exist: their records, read from one file as far as that has them.
+//
+// A record is written once, so a copy of it is right for as long as the record is there. Who makes containers adds their
+// records to the index; one that is missing there, or spoiled by a writer that was killed, is read where it belongs.
+import { appendFileSync, existsSync, rmSync, statSync } from 'node:fs';
+import type { Context } from '../state/context.ts';
+import { listDirectory } from '../state/directory.ts';
+import { containerFiles, containerIndex, containerRecord, containersDir } from '../state/layout.ts';
+import { readRecord, readTextIfPresent, writeAtomically } from '../state/record.ts';
+import { type ContainerRecord, decodeContainerRecord } from './record.ts';
+
+export interface Listing {
+  /** Oldest first; those whose creation was interrupted are left out. */
+  readonly records: readonly ContainerRecord[];
+  readonly index: IndexState;
+}
+
+/** What the index is worth. */
+export interface IndexState {
+  /** How many records it has, of containers that exist or existed. */
+  readonly lines: number;
+  /** Ids of containers that it has. */
+  readonly known: ReadonlySet<string>;
+}
+
+/** Every container, oldest first; those whose creation was interrupted are left out. */
+export function listContainers(ctx: Context): readonly ContainerRecord[] {
+  return readListing(ctx).records;
+}
+
+/** The same, with what `keepIndex` wants to know. */
+export function readListing(ctx: Context): Listing {
+  const { lines, byId } = readIndex(ctx);
+  const records = listDirectory(containersDir(ctx.layout)).flatMap((id) => {
+    const known = byId.get(id);
+    const isThere = known !== undefined && existsSync(containerRecord(ctx.layout, id));
+    return (isThere ? known : readContainer(ctx, id)) ?? [];
+  });
+  records.sort((a, b) => ascending(a.created, b.created) || ascending(a.name, b.name));
+  return { records, index: { lines, known: new Set(byId.keys()) } };
+}
+
+// Collation by language would take longer to load than everything else here.
+function ascending(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** The record of a container, undefined when there is none. */
+export function readContainer(ctx: Context, id: string): ContainerRecord | undefined {
+  return readRecord(containerRecord(ctx.layout, id), decodeContainerRecord);
+}
+
+/** Removes what interrupted creations left; call it while no other command can be creating containers. */
+export function removeLeftovers(ctx: Context): void {
+  for (const id of listDirectory(containersDir(ctx.layout))) {
+    // Only what is not there for certain: a record that cannot be looked at is one.
+    if (statSync(containerRecord(ctx.layout, id), { throwIfNoEntry: false }) !== undefined) continue;
+    const files = containerFiles(ctx.layout, id);
+    ctx.core.removeTree(files.dir);
+    ctx.core.removeTree(files.runDir);
+  }
+}
+
+function readIndex({ layout }: Context) {
+  const byId = new Map<string, ContainerRecord>();
+  const lines = (indexText(containerIndex(layout)) ?? '').split('\n').filter((line) => line !== '');
+  for (const line of lines) {
+    try {
+      const record = decodeContainerRecord(JSON.parse(line));
+      byId.set(record.id, record);
+    } catch {
+      // Half a line, or one of another version: the container's own record is read.
+    }
+  }
+  return { lines: lines.length, byId };
+}
+
+function indexText(path: string): string | undefined {
+  try {
+    return readTextIfPresent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The index may hold as many records of containers that are gone, and some. */
+const SPARE_LINES = 64;
+
+/** Brings the index up to date with the containers that exist; that it cannot be written is no error. */
+export function keepIndex(
+  { layout }: Context,
+  { lines, known }: IndexState,
+  records: readonly ContainerRecord[],
+): void {
+  const path = containerIndex(layout);
+  const added = records.filter(({ id }) => !known.has(id));
+  try {
+    if (records.length === 0) rmSync(path, { force: true });
+    else if (lines + added.length > 2 * records.length + SPARE_LINES) writeAtomically(path, linesOf(records));
+    // Begins with the end of a line that a killed writer may have left.
+    else if (added.length > 0) appendFileSync(path, `\n${linesOf(added)}`, { mode: 0o600 });
+  } catch {
+    // Then the records are read one by one.
+  }
+}
+
+function linesOf(records: readonly ContainerRecord[]): string {
+  return records.map((record) => `${JSON.stringify(record)}\n`).join('');
+}
