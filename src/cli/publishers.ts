@@ -8,14 +8,13 @@ import type { Publisher } from './container-row.ts';
 /** Published ports, one for each family when no host address was asked for, and ports that are only exposed. */
 export function publishersOf(state: Context, record: ContainerRecord, status: Status): readonly Publisher[] {
   if (!isAlive(status)) return [];
-  const published = publishedPorts(state, record.id).flatMap(
-    ({ protocol, hostIp, hostPort, containerPort }) =>
-      (hostIp === '' ? ['0.0.0.0', '::'] : [hostIp]).map((URL) => ({
-        URL,
-        TargetPort: containerPort,
-        PublishedPort: hostPort,
-        Protocol: protocol,
-      })),
+  const published = publishedPorts(state, record).flatMap(({ protocol, hostIp, hostPort, containerPort }) =>
+    (hostIp === '' ? ['0.0.0.0', '::'] : [hostIp]).map((URL) => ({
+      URL,
+      TargetPort: containerPort,
+      PublishedPort: hostPort,
+      Protocol: protocol,
+    })),
   );
   return [...published, ...exposedOnly(record, published)];
 }

@@ -32,6 +32,16 @@ export async function projectContainers(context: CliContext, project: string): P
     .sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
 }
 
+/** What `ps` lists. */
+export async function projectSightings(
+  context: CliContext,
+  project: Project,
+  options: Omit<RowsOptions, 'noTrunc'>,
+): Promise<readonly Sighting[]> {
+  const sightings = await projectContainers(context, project.name);
+  return sightings.filter((sighting) => isWanted(sighting, project, options));
+}
+
 /** The rows of `ps`. */
 export async function projectRows(
   context: CliContext,
@@ -40,15 +50,17 @@ export async function projectRows(
 ): Promise<readonly Row[]> {
   const state = await context.state();
   const now = Date.now();
-  const sightings = await projectContainers(context, project.name);
-  return sightings
-    .filter((sighting) => isWanted(sighting, project, options))
-    .map(({ record, status }) =>
-      containerRow(record, status, publishersOf(state, record, status), { now, noTrunc: options.noTrunc }),
-    );
+  const sightings = await projectSightings(context, project, options);
+  return sightings.map(({ record, status }) =>
+    containerRow(record, status, publishersOf(state, record, status), { now, noTrunc: options.noTrunc }),
+  );
 }
 
-function isWanted({ record, status }: Sighting, project: Project, options: RowsOptions): boolean {
+function isWanted(
+  { record, status }: Sighting,
+  project: Project,
+  options: Omit<RowsOptions, 'noTrunc'>,
+): boolean {
   const { services, all, states, orphans } = options;
   if (services.length > 0 && !services.includes(record.service)) return false;
   if (record.oneoff && !all) return false;

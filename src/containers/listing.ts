@@ -7,7 +7,7 @@ import type { Context } from '../state/context.ts';
 import { listDirectory } from '../state/directory.ts';
 import { containerFiles, containerIndex, containerRecord, containersDir } from '../state/layout.ts';
 import { readRecord, readTextIfPresent, writeAtomically } from '../state/record.ts';
-import { type ContainerRecord, decodeContainerRecord } from './record.ts';
+import { type ContainerRecord, decodeContainerRecord, RECORD_REVISION } from './record.ts';
 
 export interface Listing {
   /** Oldest first; those whose creation was interrupted are left out. */
@@ -66,12 +66,8 @@ function readIndex({ layout }: Context) {
   const byId = new Map<string, ContainerRecord>();
   const lines = (indexText(containerIndex(layout)) ?? '').split('\n').filter((line) => line !== '');
   for (const line of lines) {
-    try {
-      const record = decodeContainerRecord(JSON.parse(line));
-      byId.set(record.id, record);
-    } catch {
-      // Half a line, or one of another version: the container's own record is read.
-    }
+    const record = decodeLine(line);
+    if (record !== undefined) byId.set(record.id, record);
   }
   return { lines: lines.length, byId };
 }
@@ -106,5 +102,20 @@ export function keepIndex(
 }
 
 function linesOf(records: readonly ContainerRecord[]): string {
-  return records.map((record) => `${JSON.stringify(record)}\n`).join('');
+  return records.map((record) => `${encodeLine(record)}\n`).join('');
+}
+
+// A line that was not written whole has no end.
+const END = '.';
+
+function encodeLine(record: ContainerRecord): string {
+  return [RECORD_REVISION, JSON.stringify(record), END].join('\t');
+}
+
+/** Undefined for half a line, or one of another version of this program. */
+function decodeLine(line: string): ContainerRecord | undefined {
+  const [revision, text = '', end] = line.split('\t');
+  if (revision !== String(RECORD_REVISION) || end !== END) return undefined;
+  // Written by `encodeLine` of this revision: to check each again takes as long as everything else here.
+  return JSON.parse(text) as ContainerRecord;
 }

@@ -126,6 +126,9 @@ export interface ContainerRecord {
   readonly storageLimit?: number;
 }
 
+/** Raised with every change of `ContainerRecord`: copies that another program made in this boot are not read then. */
+export const RECORD_REVISION = 1;
+
 const ID = /^[0-9a-f]{64}$/;
 
 /** Checks what was read from container.json; throws TypeError naming the field that is wrong. */

@@ -116,9 +116,11 @@ function holdAllPorts(session: Session, { actions }: Plan): void {
 }
 
 // What a container holds that this plan stops can only be held once it has stopped.
-function freedPorts({ ctx }: Session, action: Action): readonly string[] {
+function freedPorts({ ctx, world }: Session, action: Action): readonly string[] {
   if (action.kind !== 'stop-container' || action.container.id === undefined) return [];
-  return publishedPorts(ctx, action.container.id).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
+  const record = world.recordOf(action.container.id);
+  if (record === undefined) return [];
+  return publishedPorts(ctx, record).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
 }
 
 /** Names of the project's containers that run now. */

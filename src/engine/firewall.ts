@@ -34,13 +34,14 @@ const RUNNING: readonly string[] = ['running', 'paused', 'restarting'];
 /** What a container published at its last start. */
 export function publishedBy(
   ctx: Context,
-  { id, networks: endpoints }: ContainerRecord,
+  record: ContainerRecord,
   networks: readonly NetworkRecord[],
 ): Published {
+  const { id, networks: endpoints } = record;
   const places = endpoints.flatMap((endpoint) => {
     const network = networks.find((candidate) => candidate.id === endpoint.id);
     const lease = network?.leases[id];
     return network && lease ? [{ network, lease }] : [];
   });
-  return { ports: publishedPorts(ctx, id), target: portTarget(places) };
+  return { ports: publishedPorts(ctx, record), target: portTarget(places) };
 }

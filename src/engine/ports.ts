@@ -133,8 +133,8 @@ function replicaWith(
   { published, protocol }: PortRecord,
 ): string | undefined {
   const others = world.replicasOf(service).filter((replica) => replica.name !== name);
-  return others.find(({ id }) =>
-    publishedPorts(ctx, id).some((port) => port.hostPort === published && port.protocol === protocol),
+  return others.find((record) =>
+    publishedPorts(ctx, record).some((port) => port.hostPort === published && port.protocol === protocol),
   )?.name;
 }
 
@@ -158,10 +158,14 @@ export function rememberPorts(ctx: Context, id: string, bound: readonly BoundPor
 }
 
 /** The host ports of a container as they were held at its last start. */
-export function publishedPorts(ctx: Context, id: string): readonly PublishedPort[] {
-  return (
-    readRecord(containerFiles(ctx.layout, id).ports, (value) => asArray(value, 'ports', decodePort)) ?? []
-  );
+export function publishedPorts(
+  ctx: Context,
+  { id, ports }: Pick<ContainerRecord, 'id' | 'ports'>,
+): readonly PublishedPort[] {
+  // Who publishes nothing has no such file.
+  if (ports.length === 0) return [];
+  const file = containerFiles(ctx.layout, id).ports;
+  return readRecord(file, (value) => asArray(value, 'ports', decodePort)) ?? [];
 }
 
 function decodePort(value: unknown, what: string): PublishedPort {

@@ -35,28 +35,27 @@ export const command: CommandSpec = {
     { name: 'status', type: 'list', value: 'STATE', summary: `one of ${STATES.join(', ')}`, choices: STATES },
   ],
   async run(context, args) {
-    const [{ existingProject }, { projectRows }] = await Promise.all([
+    const [{ existingProject }, { projectRows, projectSightings }] = await Promise.all([
       import('../existing.ts'),
       import('../rows.ts'),
     ]);
     const states = wantedStates(args);
     const services = args.positionals;
     const project = await existingProject(context, services);
-    const withOrphans = !args.given('orphans') || args.flag('orphans');
-    const rows = await projectRows(context, project, {
-      services,
-      all: args.flag('all'),
-      states,
-      noTrunc: args.flag('no-trunc') || args.flag('quiet'),
-      orphans: withOrphans,
-    });
+    const orphans = !args.given('orphans') || args.flag('orphans');
+    const wanted = { services, all: args.flag('all'), states, orphans };
+    if (args.flag('quiet')) {
+      const sightings = await projectSightings(context, project, wanted);
+      context.out(sightings.map(({ record }) => `${record.id}\n`).join(''));
+      return 0;
+    }
+    const rows = await projectRows(context, project, { ...wanted, noTrunc: args.flag('no-trunc') });
     context.out(await textOf(rows, args));
     return 0;
   },
 };
 
 async function textOf(rows: readonly Row[], args: Arguments): Promise<string> {
-  if (args.flag('quiet')) return rows.map((row) => `${row.ID}\n`).join('');
   if (args.flag('services')) return [...new Set(rows.map((row) => `${row.Service}\n`))].join('');
   const { renderListing } = await import('../listing.ts');
   const titles = { ID: 'CONTAINER ID', Names: 'NAMES', RunningFor: 'CREATED', CreatedAt: 'CREATED AT' };
