@@ -300,7 +300,8 @@ void tsc_names_announce(struct tsc_names *names) {
         return;
     names->announced = true;
     int64_t delay = (int64_t)names->size / 4;
-    tsc_timer_set(&names->shim->loop, &names->announcement, delay < ANNOUNCE_MAX_MS ? delay : ANNOUNCE_MAX_MS);
+    tsc_timer_set(&names->shim->loop, &names->announcement,
+                  delay < ANNOUNCE_MAX_MS ? delay : ANNOUNCE_MAX_MS);
 }
 
 static void directory_of(const char *path, char directory[PATH_MAX]) {
@@ -355,8 +356,7 @@ static int watch_by_inotify(struct tsc_names *names) {
     for (uint32_t i = TABLES_FIRST; i < names->step->count; i++) {
         char path[PATH_MAX];
         directory_of(tsc_step_text(names->step, i), path);
-        if (inotify_add_watch(names->watch.fd, path, IN_ATTRIB | IN_ONLYDIR) < 0 &&
-            errno != ENOENT)
+        if (inotify_add_watch(names->watch.fd, path, IN_ATTRIB | IN_ONLYDIR) < 0 && errno != ENOENT)
             return -errno;
     }
     return 0;
