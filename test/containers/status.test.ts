@@ -1,10 +1,13 @@
 // Reading the state of a container from its files, with the lock as the sign of life.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openCore } from '../../core/index.ts';
-import { dockerState, isAlive, readStatus } from '../../src/containers/status.ts';
+import type { ContainerRecord } from '../../src/containers/record.ts';
+import { dockerState, isAlive, readStatus, sight } from '../../src/containers/status.ts';
 import { enterBoot } from '../../src/state/boot.ts';
 import type { Context } from '../../src/state/context.ts';
 import { bootIdFile, containerFiles } from '../../src/state/layout.ts';
@@ -55,6 +58,23 @@ describe('the state of a container', () => {
     const status = readStatus(ctx, id);
     expect(status).toMatchObject({ state: 'lost', shim: 0, pid: 11, exitCode: 255 });
     expect([dockerState(status), isAlive(status)]).toEqual(['dead', false]);
+  });
+
+  test('of many is known from the sockets of their shims', async () => {
+    const directory = openSync(containerFiles(ctx.layout, id).runDir, 'r');
+    const server = createServer().listen(`/proc/self/fd/${directory}/sock`);
+    await once(server, 'listening');
+    const line = readFileSync('/proc/net/unix', 'utf8')
+      .split('\n')
+      .find((entry) => entry.endsWith(` /proc/self/fd/${directory}/sock`));
+    write({ socket: Number(line?.split(/ +/)[6]) });
+    // So many that not each is looked at alone.
+    const records = Array.from({ length: 20 }, () => ({ id }) as ContainerRecord);
+    expect(sight(ctx, records).map(({ status }) => status.state)).toEqual(records.map(() => 'running'));
+    server.close();
+    await once(server, 'close');
+    expect(new Set(sight(ctx, records).map(({ status }) => status.state))).toEqual(new Set(['lost']));
+    closeSync(directory);
   });
 
   test('is created when the launch was given up', () => {
