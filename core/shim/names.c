@@ -56,6 +56,7 @@ struct word {
 };
 
 struct line {
+    struct word container;
     struct word address;
     struct word names; /* with the spaces between them */
 };
@@ -83,8 +84,7 @@ static bool next_name(struct word *rest, struct word *ret) {
 static void each_line_of(struct word table, take_line take, void *data) {
     for (struct word whole; next_word(&table, '\n', &whole);) {
         struct line line;
-        struct word container;
-        if (next_word(&whole, ' ', &container) && container.length > 0 &&
+        if (next_word(&whole, ' ', &line.container) && line.container.length > 0 &&
             next_word(&whole, ' ', &line.address) && whole.text) {
             line.names = whole;
             take(data, &line);
@@ -172,7 +172,8 @@ struct hosts {
     int fd;
     off_t done; /* what is in the file for sure */
     size_t fill;
-    size_t count; /* names */
+    size_t count;     /* names */
+    char own[2][512]; /* how the container calls itself, in full and in short, or empty */
     char buffer[4096];
 };
 
@@ -214,6 +215,20 @@ static void put_text(struct hosts *hosts, const char *text) {
     put(hosts, (struct word){text, strlen(text)});
 }
 
+/* As in Docker: whoever asks for the full name of the machine gets the first one of its address. */
+static void name_self(struct hosts *hosts) {
+    const struct tsc_program *program = &hosts->names->shim->program;
+    const struct tsc_step *name = tsc_program_find(program, TSC_STEP_HOSTNAME, NULL);
+    const struct tsc_step *domain = tsc_program_find(program, TSC_STEP_DOMAINNAME, NULL);
+    if (!name)
+        return;
+    snprintf(hosts->own[0], sizeof(hosts->own[0]), "%s%s%s", tsc_step_text(name, 0), domain ? "." : "",
+             domain ? tsc_step_text(domain, 0) : "");
+    size_t length = strcspn(hosts->own[0], ".");
+    if (hosts->own[0][length] == '.')
+        snprintf(hosts->own[1], sizeof(hosts->own[1]), "%.*s", (int)length, hosts->own[0]);
+}
+
 static void put_line(void *data, const struct line *line) {
     struct hosts *hosts = data;
     struct tsc_name parsed;
@@ -221,8 +236,16 @@ static void put_line(void *data, const struct line *line) {
         return;
     put(hosts, line->address);
     const char *separator = "\t";
+    const char *id = hosts->names->shim->options->id;
+    bool own = line->container.length == strlen(id) && memcmp(line->container.text, id, strlen(id)) == 0;
+    for (int i = 0; own && i < 2 && *hosts->own[i]; i++, separator = " ") {
+        put_text(hosts, separator);
+        put_text(hosts, hosts->own[i]);
+    }
     struct word rest = line->names;
     for (struct word word; next_name(&rest, &word);) {
+        if (own && (is_called(word, hosts->own[0]) || is_called(word, hosts->own[1])))
+            continue;
         put_text(hosts, separator);
         put(hosts, word);
         separator = " ";
@@ -242,6 +265,7 @@ static size_t write_hosts(const struct tsc_names *names, const char *path, const
     if (fd < 0)
         return 0;
     struct hosts hosts = {.names = names, .fd = fd};
+    name_self(&hosts);
     put_text(&hosts, begin);
     if (*begin && begin[strlen(begin) - 1] != '\n')
         put_text(&hosts, "\n");

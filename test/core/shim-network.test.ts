@@ -68,7 +68,7 @@ describe.skipIf(!isRoot)('names (needs root)', () => {
     );
     await container.start();
     const first =
-      '127.0.0.1\tlocalhost\n10.9.0.2\tweb p-web-1\n10.9.0.3\tdb database p-db-1\n10.9.0.4\tdb database p-db-2\nfd00::4\tdb database\n';
+      '127.0.0.1\tlocalhost\n10.9.0.2\tbox web p-web-1\n10.9.0.3\tdb database p-db-1\n10.9.0.4\tdb database p-db-2\nfd00::4\tdb database\n';
     await eventually(() => expect(container?.output()).toBe(first));
     replaceTable(`${own}${OTHERS}late 10.9.0.5 late\n`);
     expect(await container.ended()).toMatchObject({ exitCode: 0 });
@@ -84,7 +84,22 @@ describe.skipIf(!isRoot)('names (needs root)', () => {
     await container.start();
     replaceTable(own);
     expect(await container.request('names')).toBe('ok');
-    expect(hosts()).toBe('127.0.0.1 localhost\n10.9.0.2\tweb p-web-1\n');
+    expect(hosts()).toBe('127.0.0.1 localhost\n10.9.0.2\tbox web p-web-1\n');
+  });
+
+  it.each([
+    ['web box', undefined, 'box web'],
+    ['web BOX box.example.org', 'example.org', 'box.example.org box web'],
+  ])('begin with what the container calls itself: %s', async (names, domain, expected) => {
+    replaceTable(`${ID} 10.9.0.2 ${names}\nother 10.9.0.3 box\n`);
+    container = new Container(['sleep', '600'], {
+      steps: [
+        step('HOSTS', join(scratch, 'hosts'), '', table),
+        ...(domain === undefined ? [] : [step('DOMAINNAME', domain)]),
+      ],
+    });
+    await container.start();
+    expect(hosts()).toBe(`10.9.0.2\t${expected}\n10.9.0.3\tbox\n`);
   });
 
   it('are answered by DNS: addresses, names, nothing, and what a server of the host knows', async () => {
