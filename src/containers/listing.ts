@@ -54,8 +54,9 @@ export function readContainer(ctx: Context, id: string): ContainerRecord | undef
 /** Removes what interrupted creations left; call it while no other command can be creating containers. */
 export function removeLeftovers(ctx: Context): void {
   for (const id of listDirectory(containersDir(ctx.layout))) {
+    const record = containerRecord(ctx.layout, id);
     // Only what is not there for certain: a record that cannot be looked at is one.
-    if (statSync(containerRecord(ctx.layout, id), { throwIfNoEntry: false }) !== undefined) continue;
+    if (existsSync(record) || statSync(record, { throwIfNoEntry: false }) !== undefined) continue;
     const files = containerFiles(ctx.layout, id);
     ctx.core.removeTree(files.dir);
     ctx.core.removeTree(files.runDir);

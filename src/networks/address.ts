@@ -61,12 +61,9 @@ function groupsOf(text: string): bigint[] {
 
 /** Prints an address in its canonical form (RFC 5952). */
 export function formatAddress({ family, value }: Address): string {
-  return family === 4 ? octetsOf(value).join('.') : formatGroups(value);
-}
-
-function octetsOf(value: bigint): number[] {
+  if (family === 6) return formatGroups(value);
   const word = Number(value);
-  return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255];
+  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 }
 
 function formatGroups(value: bigint): string {

@@ -40,7 +40,7 @@ export function leaseAll(
 ): Promise<Lease[]> {
   return locked(ctx, () => {
     const record = requireNetwork(ctx, network);
-    const leases: Record<string, Lease> = { ...record.leases };
+    const leases: Record<string, Lease> = Object.assign(Object.create(null), record.leases);
     const taken = new TakenAddresses(record.subnets, leases);
     const nameOf = (id: string): string => containerName(ctx, id);
     for (const { container, wanted = {}, key } of [...requests].sort(staticFirst)) {

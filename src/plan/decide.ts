@@ -121,6 +121,7 @@ function divergence(input: DecideInput, name: string, service: Service, decision
   const image = imageHere(situation, name)?.id;
   const networks = networkKeys(service).map((key) => situation.project.networks[key]?.name ?? key);
   const volumes = volumeKeys(service).map((key) => situation.project.volumes[key]?.name ?? key);
+  const borrowed = borrowing(situation, service, decisions);
   return (container: ObservedContainer): string | undefined => {
     if (container.state === 'dead') return 'its shim died';
     if (policy === 'never') return undefined;
@@ -133,24 +134,21 @@ function divergence(input: DecideInput, name: string, service: Service, decision
     if (unmounted !== undefined) return `it does not mount volume ${unmounted}`;
     const renewed = volumes.find((volume) => input.renewedVolumes.has(volume));
     if (renewed !== undefined) return `volume ${renewed} is made anew`;
-    return borrowedFrom(situation, service, container, decisions);
+    return borrowed(container);
   };
 }
 
-function borrowedFrom(
-  situation: Situation,
-  service: Service,
-  container: ObservedContainer,
-  decisions: Decisions,
-): string | undefined {
-  for (const owner of namespaceOwners(service)) {
-    const kept = (decisions.get(owner)?.keep ?? situation.replicasOf(owner))[0];
-    if (kept === undefined || !container.joins.includes(kept.id)) {
-      return `it shares namespaces with ${owner}, which is replaced`;
-    }
-  }
+// Why what a container borrows from others is not right any more.
+function borrowing(situation: Situation, service: Service, decisions: Decisions) {
+  const lenders = namespaceOwners(service).map((owner) => {
+    return { owner, kept: (decisions.get(owner)?.keep ?? situation.replicasOf(owner))[0] };
+  });
   const source = volumeSources(service).find((name) => (decisions.get(name)?.replace.length ?? 0) > 0);
-  return source === undefined ? undefined : `it mounts the volumes of ${source}, which is replaced`;
+  return ({ joins }: ObservedContainer): string | undefined => {
+    const gone = lenders.find(({ kept }) => kept === undefined || !joins.includes(kept.id));
+    if (gone !== undefined) return `it shares namespaces with ${gone.owner}, which is replaced`;
+    return source === undefined ? undefined : `it mounts the volumes of ${source}, which is replaced`;
+  };
 }
 
 /** Running containers that stay, and have to stop and start again, with the cause; by id. */
@@ -164,11 +162,13 @@ export function decideRestarts(
   for (const name of situation.graph.order) {
     const decision = decisions.get(name);
     const staying = (decision?.keep ?? situation.replicasOf(name)).filter(isAlive);
+    const ofService = decision && restartCause(situation, name, touched);
+    const stale = staleness(situation, name);
     for (const container of staying) {
       const network = container.networks.find((candidate) => replacedNetworks.has(candidate));
       const cause =
         network === undefined
-          ? decision && (restartCause(situation, name, touched) ?? staleCause(situation, name, container))
+          ? decision && (ofService ?? stale(container))
           : `network ${network} is replaced`;
       if (cause !== undefined) restarts.set(container.id, { container, cause });
     }
@@ -190,15 +190,15 @@ function whatHappens(
 }
 
 // Who started before what it shares namespaces with is still in those of an earlier run, which lead nowhere any more.
-function staleCause(situation: Situation, name: string, container: ObservedContainer): string | undefined {
+function staleness(situation: Situation, name: string) {
   const service = situation.project.services[name];
-  if (service === undefined) return undefined;
-  const owner = namespaceOwners(service).find((owning) =>
-    situation
-      .replicasOf(owning)
-      .some(({ id, since }) => container.joins.includes(id) && since > container.since),
-  );
-  return owner === undefined ? undefined : `it shares namespaces with ${owner}, which was started after it`;
+  const owners = service === undefined ? [] : namespaceOwners(service);
+  return ({ joins, since: begin }: ObservedContainer): string | undefined => {
+    const owner = owners.find((owning) =>
+      situation.replicasOf(owning).some(({ id, since }) => joins.includes(id) && since > begin),
+    );
+    return owner === undefined ? undefined : `it shares namespaces with ${owner}, which was started after it`;
+  };
 }
 
 function restartCause(
