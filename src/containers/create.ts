@@ -266,7 +266,7 @@ function networkFiles(ctx: Context, input: CreateInput): NetworkFiles {
     resolvConf: resolver.text,
     header: endpoints.length > 0 ? header : undefined,
     upstream: endpoints.length > 0 ? resolver.upstream : undefined,
-    binds: (files) => etcBinds(files),
+    binds: (files) => etcBinds(files, service),
   };
 }
 
@@ -279,7 +279,7 @@ function borrowedFiles(ctx: Context, { service, id }: CreateInput, donor: string
     resolvConf: '',
     header: undefined,
     upstream: undefined,
-    binds: () => etcBinds(files),
+    binds: () => etcBinds(files, service),
   };
 }
 
@@ -290,11 +290,11 @@ function networkOwner(ctx: Context, id: string): ContainerRecord | undefined {
   return lender === undefined ? record : networkOwner(ctx, lender);
 }
 
-function etcBinds(files: ContainerFiles): BindMount[] {
+function etcBinds(files: ContainerFiles, { read_only: readOnly = false }: Service): BindMount[] {
   return [
-    { ...ownFile(files.resolvConf, '/etc/resolv.conf'), readOnly: false },
-    { ...ownFile(files.hostname, '/etc/hostname'), readOnly: false },
-    { ...ownFile(files.hosts, '/etc/hosts'), readOnly: false },
+    { ...ownFile(files.resolvConf, '/etc/resolv.conf'), readOnly },
+    { ...ownFile(files.hostname, '/etc/hostname'), readOnly },
+    { ...ownFile(files.hosts, '/etc/hosts'), readOnly },
   ];
 }
 

@@ -13,4 +13,10 @@ volumes: [data:/data]`,
     );
     expect(lines).toEqual(['refused', 'written', '1']);
   });
+
+  test('nor can what is mounted on files of its /etc', async () => {
+    const script = 'for f in hosts hostname resolv.conf; do echo x >> /etc/$f && echo $f; done; true';
+    expect((await inside('read_only: true', `exec 2>/dev/null; ${script}`)).lines).toEqual([]);
+    expect((await inside('', script)).lines).toEqual(['hosts', 'hostname', 'resolv.conf']);
+  });
 });
