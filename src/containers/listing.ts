@@ -56,7 +56,7 @@ export function removeLeftovers(ctx: Context): void {
   for (const id of listDirectory(containersDir(ctx.layout))) {
     const record = containerRecord(ctx.layout, id);
     // Only what is not there for certain: a record that cannot be looked at is one.
-    if (existsSync(record) || statSync(record, { throwIfNoEntry: false }) !== undefined) continue;
+    if ((statSync(record, { throwIfNoEntry: false })?.size ?? 0) > 0) continue;
     const files = containerFiles(ctx.layout, id);
     ctx.core.removeTree(files.dir);
     ctx.core.removeTree(files.runDir);

@@ -31,12 +31,14 @@ export interface PortOwner {
 
 /** What a container that exists publishes; nothing without a network of its own. */
 export function portOwner(
-  { world }: Session,
+  { world, project }: Session,
   { service, name, ports, networks }: ContainerRecord,
 ): PortOwner {
   const first = networks[0];
   if (first === undefined) return { service, name, ports: [], hostIp: '' };
-  return { service, name, ports, hostIp: defaultHostIp(world.network(first.name)) };
+  // A network that is not there is made before the container starts.
+  const future = { options: project.networks[first.key]?.driver_opts ?? {} };
+  return { service, name, ports, hostIp: defaultHostIp(world.networkIfThere(first.name) ?? future) };
 }
 
 /** What a container of a service will publish. */

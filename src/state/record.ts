@@ -56,7 +56,8 @@ export interface Remembered<T> {
 }
 
 /**
- * Reads a JSON file; undefined when it does not exist, ComposeError `state-corrupt` when it cannot be understood. With
+ * Reads a JSON file; undefined when it does not exist, or is empty as a machine that lost its power may leave what was just
+ * made, ComposeError `state-corrupt` when it cannot be understood. With
  * `remembered`, by path, a file that has not changed is not decoded again: give back nothing that somebody changes.
  */
 export function readRecord<T>(
@@ -65,7 +66,7 @@ export function readRecord<T>(
   remembered?: Map<string, Remembered<T>>,
 ): T | undefined {
   const text = readTextIfPresent(path);
-  if (text === undefined) return undefined;
+  if (text === undefined || text === '') return undefined;
   const known = remembered?.get(path);
   if (known?.text === text) return known.value;
   try {

@@ -1,5 +1,5 @@
 // `kill -9` of the command or of a shim, and several commands at once: the next command puts everything right.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -146,6 +146,27 @@ describe.skipIf(!isRoot)(needing('a shim that is killed', { root: isRoot }), () 
     if (found === undefined) throw new Error(`${id} has no shim`);
     return Number(found);
   }
+});
+
+describe.skipIf(!isRoot)(needing('a machine that lost its power', { root: isRoot }), () => {
+  it('may have left empty records: the next command makes anew what they were for', async () => {
+    await using stack = new Stack({ compose: compose(await freePort()) });
+    await stack.ok('up', '-d');
+    await stack.ok('kill');
+    for (const [kind, file] of [
+      ['containers', 'container.json'],
+      ['volumes', 'volume.json'],
+    ] as const) {
+      const [first = ''] = readdirSync(join(stack.stateDir, kind));
+      writeFileSync(join(stack.stateDir, kind, first, file), '');
+    }
+    rmSync(join(stack.stateDir, 'run/containers/index'), { force: true });
+    await stack.ok('ps', '-a');
+    await stack.ok('up', '-d');
+    expect((await stack.ps()).map(({ State }) => State)).toEqual(['running', 'running']);
+    await stack.ok('down', '-v');
+    await nothingIsLeft(stack);
+  });
 });
 
 describe.skipIf(!isRoot)(needing('commands at the same time', { root: isRoot }), () => {
