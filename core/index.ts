@@ -8,7 +8,7 @@ import { getSystemErrorMap } from 'node:util';
 import { ComposeError, InternalError } from '../src/errors.ts';
 
 /** The version of the ABI (tscore.h) that this file binds. */
-export const ABI_VERSION = 3;
+export const ABI_VERSION = 4;
 
 /** The functions of tscore.h as koffi reads them, by the name without prefix. */
 export const PROTOTYPES = {
@@ -29,6 +29,7 @@ export const PROTOTYPES = {
   lock_is_held: 'int tsc_lock_is_held(const char *path, void *reterr)',
   netlink:
     'int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length, uint8_t *reply, size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq, void *reterr)',
+  network_namespace: 'int tsc_network_namespace(int32_t *ret_fd, void *reterr)',
   listen:
     'int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd, int32_t *ret_port, void *reterr)',
   spread_directory: 'int tsc_spread_directory(const char *path, void *reterr)',
@@ -117,6 +118,8 @@ export interface Core {
   netlink(protocol: number, netns: string | undefined, request: Uint8Array): Uint8Array;
   /** The same in a thread: the kernel makes and moves interfaces under one lock for all. */
   netlinkAsync(protocol: number, netns: string | undefined, request: Uint8Array): Promise<Uint8Array>;
+  /** The descriptor of a new network namespace, with loopback up; made in a thread. */
+  networkNamespace(): Promise<number>;
   /** Holds a host port; `''` is every address of both families, port 0 any free one. */
   listen(protocol: number, address: string, port: number): { fd: number; port: number };
   /** Places the directories in `path` far from each other, where the file system can. */
@@ -274,6 +277,11 @@ function networkFunctions(native: Native) {
       const call = new Exchange({ protocol, netns: netns ?? null, request });
       while (!call.isOver) call.take(await inThread(native, 'netlink', call.arguments));
       return call.answer;
+    },
+    async networkNamespace() {
+      const fd = new Int32Array(1);
+      await callAsync(native, 'network_namespace', fd);
+      return only(fd);
     },
     listen(protocol, address, port) {
       const fd = new Int32Array(1);

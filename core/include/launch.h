@@ -27,9 +27,9 @@
 /* clang-format off */
 /*    number  name                signature   phase      what it does */
 #define TSC_STEPS(X) \
-    X(1,  CGROUP_CREATE,     "s",        PREPARE)   /* directory; parents too; it is removed at the end when empty, so are parents that were made here: give shared parents steps of their own */ \
+    X(1,  CGROUP_CREATE,     "si",       PREPARE)   /* directory, 1 when its hierarchy has the v1 controller cpuset; parents too; it is removed at the end when empty, so are parents that were made here: give shared parents steps of their own */ \
     X(2,  CGROUP_WRITE,      "ss",       PREPARE)   /* file, value */ \
-    X(3,  CGROUP_JOIN,       "s",        PREPARE)   /* directory whose cgroup.procs takes the first process (repeatable: v1) */ \
+    X(3,  CGROUP_JOIN,       "si",       PREPARE)   /* directory that takes the first process, 1 when it is v2 (repeatable: v1) */ \
     X(4,  CGROUP_DEVICES,    "sb",       PREPARE)   /* v2 directory, BPF_PROG_TYPE_CGROUP_DEVICE instructions */ \
     X(5,  NAMESPACES,        "i",        PREPARE)   /* CLONE_NEW* that are made anew; NEWNET belongs to the shim */ \
     X(6,  JOIN_NAMESPACE,    "is",       PREPARE)   /* CLONE_NEW*, slot: joined through the fd given as --fd slot=N */ \

@@ -1,7 +1,7 @@
 /*
  * How the shim is called and spoken to.
  *
- *   tscompose-shim run --program FILE --run-dir DIR --id ID [--keep]
+ *   tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--hold]
  *                      [--fd SLOT=N]... [--relay PROTO,N,ADDRESS,PORT]...
  *
  * File descriptor 3 is the launch connection, a connected stream socket. `--fd` names inherited descriptors
@@ -15,8 +15,9 @@
  *   rootfs   mount point of the root file system; empty as seen from the host
  *
  * The life of a launch: the shim takes the lock, performs PREPARE (its own network namespace exists from then on,
- * reachable as /proc/SHIM/ns/net), reports state "creating", clones the first process, which performs LAUNCH up to EXEC
+ * reachable as /proc/SHIM/ns/net: the one of `--fd own-network=N`, or one that it makes), reports state "creating", clones the first process, which performs LAUNCH up to EXEC
  * and waits; the shim reports "created" and waits for `start`; then EXEC happens and the shim reports "running".
+ * With --hold it clones the first process only when `launch` says so.
  * Unless --keep is given, the end of the launch connection before `start` undoes everything.
  * When the container has ended for good the shim takes its lines out of the name tables, sends
  * the netfilter messages, removes its cgroups, writes the final status and exits. A launch that fails reports state "created" with `error` set
@@ -25,6 +26,7 @@
  *
  * Launch connection and control socket speak the same lines. Requests:
  *
+ *   launch                   clone the first process, which --hold keeps back
  *   start                    open the gate
  *   netfilter HEX...         netlink batches that the shim sends to nfnetlink of the host when it ends, each in a message of its own
  *   stop [SIGNAL GRACE_MS]   no restart any more; signal (a number), then SIGKILL after the grace (-1: never); answered when stopped

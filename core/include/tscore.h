@@ -13,7 +13,7 @@
 #define TSC_API __attribute__((visibility("default")))
 
 /* Raised with every change of a prototype; the binding refuses another library than its own. */
-#define TSC_ABI_VERSION 3
+#define TSC_ABI_VERSION 4
 
 struct tsc_error {
     int32_t code;   /* errno */
@@ -63,6 +63,9 @@ TSC_API int tsc_lock_is_held(const char *path, struct tsc_error *reterr);
 TSC_API int tsc_netlink(int32_t protocol, const char *netns, const uint8_t *request, size_t length,
                         uint8_t *reply, size_t capacity, size_t *ret_length, uint32_t *ret_failed_seq,
                         struct tsc_error *reterr);
+/* A new network namespace of the caller's user namespace, with loopback up; it lives as long as its descriptor, what is
+ * mounted of it, or a process in it. */
+TSC_API int tsc_network_namespace(int32_t *ret_fd, struct tsc_error *reterr);
 /* Binds (and for tcp and sctp listens on) a host port, in the caller's namespace. protocol: IPPROTO_*. address: text, "" for all of IPv4 and IPv6. port 0: any.
  * Returns the socket and the port. */
 TSC_API int tsc_listen(int32_t protocol, const char *address, int32_t port, int32_t *ret_fd,

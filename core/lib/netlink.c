@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -90,6 +92,36 @@ static int open_socket_in(const char *netns, int protocol) {
     if (setns(home, CLONE_NEWNET) < 0)
         abort();
     return r;
+}
+
+static int bring_up_loopback(void) {
+    tsc_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+/* The thread is away for this one call only, as above. */
+static int make_namespace(void) {
+    tsc_auto_fd int home = tsc_fd_open("/proc/thread-self/ns/net", O_RDONLY, 0);
+    int r;
+
+    if (home < 0)
+        return home;
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    tsc_auto_fd int made = tsc_fd_open("/proc/thread-self/ns/net", O_RDONLY, 0);
+    r = made < 0 ? made : bring_up_loopback();
+    if (setns(home, CLONE_NEWNET) < 0)
+        abort();
+    return r < 0 ? r : tsc_take_fd(&made);
+}
+
+int tsc_network_namespace(int32_t *ret_fd, struct tsc_error *reterr) {
+    int fd = make_namespace();
+    if (fd < 0)
+        return tsc_fail(reterr, fd, "make network namespace", "");
+    *ret_fd = fd;
+    return 0;
 }
 
 /* Room for the answers to a long batch; without the privilege the limits of the system hold. */

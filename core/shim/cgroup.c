@@ -76,30 +76,41 @@ static void inherit_cpuset(const char *path) {
     }
 }
 
-static int make_directory(struct tsc_cgroups *cgroups, const char *path, bool last) {
-    if (mkdir(path, 0755) == 0) {
-        inherit_cpuset(path);
-        return remember(cgroups, path);
-    }
-    if (errno != EEXIST)
+static int make_directory(struct tsc_cgroups *cgroups, const char *path, bool is_cpuset) {
+    if (mkdir(path, 0755) < 0)
         return -errno;
-    return last ? remember(cgroups, path) : 0;
+    if (is_cpuset)
+        inherit_cpuset(path);
+    return remember(cgroups, path);
 }
 
-static int create_once(struct tsc_cgroups *cgroups, const char *path) {
+static int make_parents(struct tsc_cgroups *cgroups, const char *path, bool is_cpuset) {
     char partial[PATH_MAX];
     int length = snprintf(partial, sizeof(partial), "%s", path);
     if (length < 0 || (size_t)length >= sizeof(partial))
         return -ENAMETOOLONG;
     for (char *end = strchr(partial + 1, '/'); end; end = strchr(end + 1, '/')) {
         *end = '\0';
-        struct stat info;
-        int error = stat(partial, &info) == 0 ? 0 : make_directory(cgroups, partial, false);
-        if (error < 0)
+        int error = make_directory(cgroups, partial, is_cpuset);
+        if (error < 0 && error != -EEXIST)
             return error;
         *end = '/';
     }
-    return make_directory(cgroups, partial, true);
+    return 0;
+}
+
+/* Paths are walked as little as can be: each step through them waits for everybody who makes or removes a group. */
+static int create_once(struct tsc_cgroups *cgroups, const char *path, bool is_cpuset) {
+    int error = make_directory(cgroups, path, is_cpuset);
+    if (error == -ENOENT) {
+        error = make_parents(cgroups, path, is_cpuset);
+        if (error == 0)
+            error = make_directory(cgroups, path, is_cpuset);
+    }
+    if (error != -EEXIST)
+        return error;
+    cgroups->used = true;
+    return remember(cgroups, path);
 }
 
 static int create(struct tsc_cgroups *cgroups, const struct tsc_step *step, struct tsc_error *reterr) {
@@ -107,14 +118,31 @@ static int create(struct tsc_cgroups *cgroups, const struct tsc_step *step, stru
     int error = -ENOENT;
     /* Somebody else may remove an empty parent at this moment. */
     for (int attempt = 0; attempt < ATTEMPTS && error == -ENOENT; attempt++)
-        error = create_once(cgroups, path);
+        error = create_once(cgroups, path, tsc_step_integer(step, 1));
     return error < 0 ? tsc_fail(reterr, error, "", path) : 0;
 }
 
+static void close_file(struct tsc_cgroups *cgroups) {
+    if (cgroups->open_path)
+        close(cgroups->open_file);
+    cgroups->open_path = NULL;
+}
+
 static int write_value(struct tsc_cgroups *cgroups, const struct tsc_step *step, struct tsc_error *reterr) {
-    (void)cgroups;
-    int error = tsc_file_write(AT_FDCWD, tsc_step_text(step, 0), tsc_step_text(step, 1));
-    return error < 0 ? tsc_fail(reterr, error, "", tsc_step_text(step, 0)) : 0;
+    const char *path = tsc_step_text(step, 0);
+    if (!cgroups->open_path || strcmp(cgroups->open_path, path) != 0) {
+        close_file(cgroups);
+        int fd = tsc_fd_open(path, O_WRONLY, 0);
+        if (fd < 0)
+            return tsc_fail(reterr, fd, "", path);
+        cgroups->open_path = path;
+        cgroups->open_file = fd;
+    }
+    const char *value = tsc_step_text(step, 1);
+    ssize_t count = tsc_fd_write(cgroups->open_file, value, strlen(value));
+    if (count != (ssize_t)strlen(value))
+        return tsc_fail(reterr, count < 0 ? (int)count : -EIO, "", path);
+    return 0;
 }
 
 /* v2 has no devices files: a program decides. It stays as long as the group. */
@@ -174,9 +202,12 @@ int tsc_cgroup_prepare(struct tsc_cgroups *cgroups, const struct tsc_program *pr
         int error = tsc_fault_of(fault, step->op, reterr);
         if (error == 0)
             error = operations[step->op](cgroups, step, reterr);
-        if (error < 0)
+        if (error < 0) {
+            close_file(cgroups);
             return tsc_fail_step(reterr, error, tsc_step_name(step->op));
+        }
     }
+    close_file(cgroups);
     return 0;
 }
 

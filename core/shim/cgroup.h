@@ -8,6 +8,9 @@ struct tsc_cgroups {
     const struct tsc_program *program;
     char **made; /* in the order of making */
     size_t count;
+    bool used;             /* one of them was there before, and may have counted */
+    const char *open_path; /* the file that was written last: lists are written line by line */
+    int open_file;
 };
 
 /* CGROUP_CREATE, CGROUP_WRITE and CGROUP_DEVICES. */

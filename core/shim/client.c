@@ -196,6 +196,11 @@ static void supervise(struct tsc_client *client, enum tsc_event event, const str
            client->shim->status.error.code ? client->shim->status.error.path : "");
 }
 
+static void verb_launch(struct tsc_client *client, char *arguments) {
+    (void)arguments;
+    supervise(client, TSC_EVENT_LAUNCH, NULL, "launch");
+}
+
 static void verb_start(struct tsc_client *client, char *arguments) {
     (void)arguments;
     supervise(client, TSC_EVENT_START, NULL, "start");
@@ -312,10 +317,10 @@ static const struct {
     const char *name;
     request_verb *perform;
 } verbs[] = {
-    {"start", verb_start},   {"stop", verb_stop},           {"kill", verb_kill},
-    {"pause", verb_pause},   {"unpause", verb_unpause},     {"watch", verb_watch},
-    {"names", verb_names},   {"health", verb_health},       {"resize", verb_resize},
-    {"attach", verb_attach}, {"netfilter", verb_netfilter}, {"ping", verb_ping},
+    {"launch", verb_launch}, {"start", verb_start},         {"stop", verb_stop},     {"kill", verb_kill},
+    {"pause", verb_pause},   {"unpause", verb_unpause},     {"watch", verb_watch},   {"names", verb_names},
+    {"health", verb_health}, {"resize", verb_resize},       {"attach", verb_attach}, {"netfilter", verb_netfilter},
+    {"ping", verb_ping},
 };
 
 static void perform_line(struct tsc_client *client, char *line) {

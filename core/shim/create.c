@@ -228,21 +228,6 @@ static int await_ready(struct creation *creation, struct tsc_error *reterr) {
     return 0;
 }
 
-/* Interfaces are there by now; we are in the container's network namespace. */
-static int set_network_sysctls(const struct creation *creation, struct tsc_error *reterr) {
-    tsc_auto_fd int proc = tsc_fd_open("/proc", O_PATH | O_DIRECTORY, 0);
-    tsc_program_each(&creation->shim.program, TSC_STEP_SYSCTL, step) {
-        if (!tsc_sysctl_is_network(step))
-            continue;
-        int error = creation->shim.namespaces.own_network
-                        ? tsc_sysctl_write(proc, step, reterr)
-                        : tsc_fail(reterr, -EPERM, "", tsc_step_text(step, 0));
-        if (error < 0)
-            return tsc_fail_step(reterr, error, tsc_step_name(step->op));
-    }
-    return 0;
-}
-
 static void undo(struct creation *creation) {
     int status;
     if (creation->process.pidfd >= 0) {
@@ -284,7 +269,7 @@ int tsc_create(const struct tsc_create_options *options, struct tsc_error *reter
     if (error == 0)
         error = await_ready(creation, reterr);
     if (error == 0)
-        error = set_network_sysctls(creation, reterr);
+        error = tsc_network_sysctls(&creation->shim.program, creation->shim.namespaces.own_network, reterr);
     if (error == 0)
         error = options->start ? run_to_end(creation, reterr) : leave(creation, reterr);
     if (error < 0)

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,7 +11,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -238,17 +236,12 @@ static int await_clone(int channel, pid_t *ret_pid, struct tsc_error *reterr) {
     return 0;
 }
 
-static bool is_unified(const char *directory) {
-    struct statfs info;
-    return statfs(directory, &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
-}
-
 /* A fork that begins in its v2 control group, where kernel and group allow it; otherwise it joins as in v1. */
 static pid_t clone_helper(struct tsc_entry *entry) {
     entry->joined_cgroup = NULL;
     tsc_program_each(entry->launch->program, TSC_STEP_CGROUP_JOIN, step) {
         const char *directory = tsc_step_text(step, 0);
-        tsc_auto_fd int fd = is_unified(directory) ? tsc_fd_open(directory, O_PATH | O_DIRECTORY, 0) : -1;
+        tsc_auto_fd int fd = tsc_step_integer(step, 1) ? tsc_fd_open(directory, O_PATH | O_DIRECTORY, 0) : -1;
         if (fd < 0)
             continue;
         struct tsc_clone_args arguments = {

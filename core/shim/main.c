@@ -28,7 +28,7 @@
 #endif
 
 static const char usage[] =
-    "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--fd SLOT=N]... [--relay "
+    "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--hold] [--fd SLOT=N]... [--relay "
     "PROTO,N,ADDRESS,PORT]...\n"
     "       tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--inherit] [--report N]\n"
     "                           [--console-socket PATH] [--preserve-fds N] [--fd SLOT=N]...\n"
@@ -144,8 +144,8 @@ static bool parse_run(int argc, char *argv[], struct tsc_run_options *options) {
     bool fine = true;
     for (int i = 2; i < argc && fine; i++) {
         const char *name = argv[i];
-        if (strcmp(name, "--keep") == 0) {
-            options->keep = true;
+        if (strcmp(name, "--keep") == 0 || strcmp(name, "--hold") == 0) {
+            *(name[2] == 'k' ? &options->keep : &options->hold) = true;
             continue;
         }
         char *value = ++i < argc ? argv[i] : NULL;

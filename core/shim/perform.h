@@ -105,8 +105,8 @@ tsc_operation tsc_copy_up, tsc_mount_copy_up;
 tsc_operation tsc_sysctl, tsc_hostname, tsc_domainname, tsc_rlimit, tsc_lsm_label, tsc_personality,
     tsc_scheduler, tsc_io_priority;
 int tsc_oom_score(int proc, const struct tsc_step *step, struct tsc_error *reterr);
-int tsc_sysctl_write(int proc, const struct tsc_step *step, struct tsc_error *reterr);
-bool tsc_sysctl_is_network(const struct tsc_step *step);
+/* Those of the network, of which some name interfaces: for when the interfaces are there, in the container's network. */
+int tsc_network_sysctls(const struct tsc_program *program, bool own_network, struct tsc_error *reterr);
 /* security.c */
 tsc_operation tsc_user;
 /* What is permitted becomes effective again, which a change of user has ended. */

@@ -77,6 +77,14 @@ static int open_namespace(pid_t pid, const char *name) {
     return tsc_fd_open(path, O_RDONLY, 0);
 }
 
+/* The one that the caller has made already, and may be setting up, or a new one. */
+static int take_network(const struct tsc_shim *shim) {
+    tsc_auto_fd int made = find_slot(shim->options, "own-network");
+    if (made >= 0)
+        return setns(made, CLONE_NEWNET) < 0 ? -errno : 0;
+    return unshare(CLONE_NEWNET) < 0 ? -errno : bring_up_loopback();
+}
+
 /* The network namespace has to belong to the user namespace, so both are born together, in a process that only
  * exists for that; the shim keeps the one and moves into the other. */
 static int adopt_namespaces(struct tsc_shim *shim, pid_t pid, bool network, struct tsc_error *reterr) {
@@ -91,6 +99,9 @@ static int adopt_namespaces(struct tsc_shim *shim, pid_t pid, bool network, stru
     tsc_auto_fd int net = network ? open_namespace(pid, "net") : -1;
     if (network && (net < 0 || setns(net, CLONE_NEWNET) < 0))
         return tsc_fail(reterr, net < 0 ? net : -errno, tsc_step_name(TSC_STEP_NAMESPACES), "net");
+    error = network ? bring_up_loopback() : 0;
+    if (error < 0)
+        return tsc_fail(reterr, error, "bring up", "lo");
     shim->namespaces.user = tsc_take_fd(&user);
     return 0;
 }
@@ -124,15 +135,11 @@ int tsc_prepare_namespaces(struct tsc_shim *shim, struct tsc_error *reterr) {
     int error = join_all(shim, reterr);
     if (error < 0)
         return error;
-    if (flags & CLONE_NEWUSER) {
+    if (flags & CLONE_NEWUSER)
         error = make_user_namespace(shim, network, reterr);
-        if (error < 0)
-            return error;
-    } else if (network && unshare(CLONE_NEWNET) < 0) {
-        return tsc_fail(reterr, -errno, name, "net");
-    }
-    error = network ? bring_up_loopback() : 0;
+    else if (network && (error = take_network(shim)) < 0)
+        return tsc_fail(reterr, error, name, "net");
     namespaces->own_network = namespaces->own_network || network;
     namespaces->made_network = network;
-    return error < 0 ? tsc_fail(reterr, error, "bring up", "lo") : 0;
+    return error;
 }

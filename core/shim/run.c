@@ -84,7 +84,8 @@ static int prepare(struct tsc_shim *shim, struct tsc_error *reterr) {
         error = tsc_dns_open(shim, reterr);
     if (error == 0)
         error = tsc_relays_open(shim, reterr);
-    shim->oom_kills = tsc_cgroup_oom_kills(&shim->cgroups);
+    if (shim->cgroups.used)
+        shim->oom_kills = tsc_cgroup_oom_kills(&shim->cgroups);
     return error;
 }
 
@@ -93,7 +94,7 @@ static int begin(struct tsc_shim *shim, struct tsc_error *reterr) {
     if (error < 0)
         return error;
     tsc_supervise_report(shim);
-    return tsc_first_launch(shim, reterr);
+    return shim->options->hold ? 0 : tsc_supervise(shim, TSC_EVENT_LAUNCH, NULL);
 }
 
 static void relieved(void *data) {

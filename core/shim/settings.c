@@ -11,8 +11,9 @@
 #include "cleanup.h"
 #include "fd.h"
 #include "perform.h"
+#include "syscalls.h"
 
-bool tsc_sysctl_is_network(const struct tsc_step *step) {
+static bool is_network(const struct tsc_step *step) {
     return strncmp(tsc_step_text(step, 0), "net.", 4) == 0 || strncmp(tsc_step_text(step, 0), "net/", 4) == 0;
 }
 
@@ -29,7 +30,7 @@ static int sysctl_path(const char *name, char *path, size_t size) {
     return strstr(path, "..") ? -EINVAL : 0;
 }
 
-int tsc_sysctl_write(int proc, const struct tsc_step *step, struct tsc_error *reterr) {
+static int write_sysctl(int proc, const struct tsc_step *step, struct tsc_error *reterr) {
     char path[PATH_MAX];
     const char *name = tsc_step_text(step, 0);
     int error = sysctl_path(name, path, sizeof(path));
@@ -39,8 +40,36 @@ int tsc_sysctl_write(int proc, const struct tsc_step *step, struct tsc_error *re
 }
 
 int tsc_sysctl(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {
-    /* The interfaces that a network setting names come later: the shim writes these when the gate opens. */
-    return tsc_sysctl_is_network(step) ? 0 : tsc_sysctl_write(launch->proc, step, reterr);
+    return is_network(step) ? 0 : write_sysctl(launch->proc, step, reterr);
+}
+
+/*
+ * In the machine's /proc the settings of all network namespaces lie in one directory under the same names, and the
+ * kernel finds ours by looking at each of them: a file system of our own has only ours. Only root may make one.
+ */
+static int open_proc(void) {
+    tsc_auto_fd int context = tsc_sys_fsopen("proc", TSC_FSOPEN_CLOEXEC);
+    if (context >= 0 && tsc_sys_fsconfig(context, TSC_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) {
+        int mount = tsc_sys_fsmount(context, TSC_FSMOUNT_CLOEXEC, 0);
+        if (mount >= 0)
+            return mount;
+    }
+    return tsc_fd_open("/proc", O_PATH | O_DIRECTORY, 0);
+}
+
+int tsc_network_sysctls(const struct tsc_program *program, bool own_network, struct tsc_error *reterr) {
+    tsc_auto_fd int proc = -1;
+    tsc_program_each(program, TSC_STEP_SYSCTL, step) {
+        if (!is_network(step))
+            continue;
+        if (proc < 0)
+            proc = open_proc();
+        int error =
+            own_network ? write_sysctl(proc, step, reterr) : tsc_fail(reterr, -EPERM, "", tsc_step_text(step, 0));
+        if (error < 0)
+            return tsc_fail_step(reterr, error, tsc_step_name(step->op));
+    }
+    return 0;
 }
 
 int tsc_hostname(struct tsc_launch *launch, const struct tsc_step *step, struct tsc_error *reterr) {

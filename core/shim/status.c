@@ -9,10 +9,11 @@
 #include "supervise.h"
 
 static const char *const state_names[TSC_STATES] = {
-    [TSC_STATE_CREATING] = "creating",      [TSC_STATE_CREATED] = "created",
-    [TSC_STATE_STARTING] = "created",       [TSC_STATE_RUNNING] = "running",
-    [TSC_STATE_PAUSED] = "paused",          [TSC_STATE_WAITING] = "restarting",
-    [TSC_STATE_RELAUNCHING] = "restarting", [TSC_STATE_ENDED] = "stopped",
+    [TSC_STATE_HELD] = "creating",      [TSC_STATE_CREATING] = "creating",
+    [TSC_STATE_CREATED] = "created",    [TSC_STATE_STARTING] = "created",
+    [TSC_STATE_RUNNING] = "running",    [TSC_STATE_PAUSED] = "paused",
+    [TSC_STATE_WAITING] = "restarting", [TSC_STATE_RELAUNCHING] = "restarting",
+    [TSC_STATE_ENDED] = "stopped",
 };
 
 /* A launch that never came to run leaves a container that is merely created. */

@@ -98,6 +98,14 @@ static int ended(struct tsc_shim *shim, const struct tsc_request *request) {
 
 typedef int transition(struct tsc_shim *shim, const struct tsc_request *request);
 
+static int failed(struct tsc_shim *shim, const struct tsc_request *request);
+
+static int launch(struct tsc_shim *shim, const struct tsc_request *request) {
+    (void)request;
+    shim->state = TSC_STATE_CREATING;
+    return tsc_first_launch(shim, &shim->status.error) < 0 ? failed(shim, NULL) : 0;
+}
+
 static int created(struct tsc_shim *shim, const struct tsc_request *request) {
     (void)request;
     change(shim, TSC_STATE_CREATED);
@@ -143,21 +151,6 @@ static int ignore(struct tsc_shim *shim, const struct tsc_request *request) {
     return 0;
 }
 
-/* Network settings name interfaces, which exist by now; the shim lives in the container's network namespace. */
-static int set_network_sysctls(struct tsc_shim *shim) {
-    tsc_auto_fd int proc = tsc_fd_open("/proc", O_PATH | O_DIRECTORY, 0);
-    tsc_program_each(&shim->program, TSC_STEP_SYSCTL, step) {
-        if (!tsc_sysctl_is_network(step))
-            continue;
-        int error = shim->namespaces.own_network
-                        ? tsc_sysctl_write(proc, step, &shim->status.error)
-                        : tsc_fail(&shim->status.error, -EPERM, "", tsc_step_text(step, 0));
-        if (error < 0)
-            return tsc_fail_step(&shim->status.error, error, tsc_step_name(step->op));
-    }
-    return 0;
-}
-
 static int send_go(struct tsc_shim *shim) {
     return tsc_channel_send(shim->process.channel, &(struct tsc_message){.kind = TSC_SYNC_GO}, -1);
 }
@@ -165,7 +158,7 @@ static int send_go(struct tsc_shim *shim) {
 static int open_gate(struct tsc_shim *shim, const struct tsc_request *request) {
     (void)request;
     tsc_names_refresh(shim->names);
-    int error = set_network_sysctls(shim);
+    int error = tsc_network_sysctls(&shim->program, shim->namespaces.own_network, &shim->status.error);
     if (error < 0) {
         failed(shim, NULL);
         return error;
@@ -299,6 +292,7 @@ static int launch_again(struct tsc_shim *shim, const struct tsc_request *request
 
 /* Every event in every state; what is not here is refused. */
 static transition *const transitions[TSC_STATES][TSC_EVENTS] = {
+    [TSC_STATE_HELD] = {BEFORE_START, [TSC_EVENT_LAUNCH] = launch},
     [TSC_STATE_CREATING] = {BEFORE_START, [TSC_EVENT_READY] = created},
     [TSC_STATE_CREATED] = {BEFORE_START, [TSC_EVENT_START] = open_gate},
     [TSC_STATE_STARTING] = {AFTER_START, [TSC_EVENT_EXECUTED] = executed, [TSC_EVENT_FAILED] = failed,

@@ -29,6 +29,7 @@ struct tsc_run_options {
     const char *run_dir;
     const char *id;
     bool keep;
+    bool hold;
     struct tsc_fault fault;
     struct tsc_slot slots[TSC_JOINS_MAX];
     size_t slot_count;
@@ -37,6 +38,7 @@ struct tsc_run_options {
 };
 
 enum tsc_state {
+    TSC_STATE_HELD,     /* there will be a first process when we are told */
     TSC_STATE_CREATING, /* the first process performs its steps */
     TSC_STATE_CREATED,  /* it waits at the gate */
     TSC_STATE_STARTING, /* the gate is open, exec has not happened yet */
@@ -53,6 +55,7 @@ enum tsc_event {
     TSC_EVENT_FAILED,   /* a step failed; the error is in the shim */
     TSC_EVENT_EXECUTED, /* exec succeeded */
     TSC_EVENT_EXITED,   /* the first process ended */
+    TSC_EVENT_LAUNCH,
     TSC_EVENT_START,
     TSC_EVENT_STOP,
     TSC_EVENT_KILL,

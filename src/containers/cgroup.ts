@@ -279,6 +279,9 @@ export interface CgroupPlan {
   readonly writes: readonly (readonly [file: string, value: string])[];
   /** Directories whose cgroup.procs take the first process. */
   readonly join: readonly string[];
+  /** Those of `create` and `join` that are special: of the v1 controller cpuset, of v2. */
+  readonly cpuset?: string;
+  readonly unified?: string;
   /** The scope that holds them, and where the shim waits in it; empty on v1. */
   readonly scope?: Scope & { readonly aside: string };
   /** The v2 directory that a device program is attached to. */
@@ -379,6 +382,7 @@ function planV1(wish: CgroupWish): CgroupPlan {
       ...writes.map((row) => [file(row), row.value] as const),
     ],
     join: directories,
+    ...(layout.v1.cpuset === undefined ? {} : { cpuset: layout.v1.cpuset.mountPoint + path }),
     ...(scope === undefined ? {} : { scope: { ...scope, aside: '' } }),
     ...(deviceList === undefined ? {} : { deviceList }),
     warnings,
@@ -448,6 +452,7 @@ function planV2(wish: CgroupWish, root: string): CgroupPlan {
       ),
     ],
     join: [leaf],
+    unified: leaf,
     ...(scope === undefined ? {} : { scope: { ...scope, aside: besideIn(scope, root) } }),
     deviceProgram: leaf,
     warnings,

@@ -27,8 +27,8 @@ export interface Relay {
 }
 
 export interface LaunchOptions {
-  /** Namespaces to join, beyond those of `record.joins`, which are found here. */
-  readonly namespaceFds?: Readonly<Record<string, number>>;
+  /** The network namespace that was made for it; without it the shim makes one. */
+  readonly network?: number;
   readonly relays?: readonly Relay[];
   /** Keeps a created container when this process ends before `start`. */
   readonly keep?: boolean;
@@ -41,6 +41,8 @@ export interface Launch {
   readonly netnsPath: string;
   /** Resolves when the state was reached; rejects with what the failed launch step means. */
   until(state: State, signal?: AbortSignal): Promise<Status>;
+  /** Has the shim make the first process, without which no state after `creating` is reached; what fails, `until` tells. */
+  proceed(): void;
   /** Opens the gate; resolves when the program runs, or has already ended. */
   start(): Promise<Status>;
   /** What the shim sends to the firewall when the container has ended. */
@@ -50,7 +52,9 @@ export interface Launch {
   close(): void;
 }
 
-/** Starts the shim of a container. The descriptors in `options` stay the caller's to close. */
+const OWN_NETWORK = 'own-network';
+
+/** Starts the shim of a container, which waits for `proceed`. The descriptors in `options` stay the caller's to close. */
 export async function launchContainer(
   ctx: Context,
   record: ContainerRecord,
@@ -60,11 +64,9 @@ export async function launchContainer(
   const joined = joinFds(ctx, record);
   const [ours, theirs] = ctx.core.socketPair();
   try {
-    const shim = await spawnShim(ctx, record, {
-      ...options,
-      namespaceFds: { ...joined, ...options.namespaceFds },
-      theirs,
-    });
+    const { network, ...others } = options;
+    const slots = network === undefined ? joined : { ...joined, [OWN_NETWORK]: network };
+    const shim = await spawnShim(ctx, record, { ...others, slots, theirs });
     return launchOver(ctx, record, { shim, socket: new Socket({ fd: ours }) });
   } catch (cause) {
     ctx.core.close(ours);
@@ -122,7 +124,8 @@ function namespacePath(
   throw new ComposeError('container-not-running', message);
 }
 
-interface Spawn extends LaunchOptions {
+interface Spawn extends Omit<LaunchOptions, 'network'> {
+  readonly slots: Readonly<Record<string, number>>;
   readonly theirs: number;
 }
 
@@ -140,9 +143,10 @@ function spawnShim(ctx: Context, record: ContainerRecord, options: Spawn): Promi
     files.runDir,
     '--id',
     record.id,
+    '--hold',
   ];
   if (options.keep) argv.push('--keep');
-  for (const [slot, fd] of Object.entries(options.namespaceFds ?? {})) {
+  for (const [slot, fd] of Object.entries(options.slots)) {
     argv.push('--fd', `${slot}=${fds.push(fd) - 1}`);
   }
   for (const { protocol, fd, address, port } of options.relays ?? []) {
@@ -164,6 +168,7 @@ function launchOver(ctx: Context, record: ContainerRecord, { shim, socket }: Sta
     shim,
     netnsPath: `/proc/${shim}/ns/net`,
     until,
+    proceed: () => void control.launch().catch(() => undefined),
     async start() {
       const started = until('running');
       // Both can fail for one reason; the status says more than the refused request.

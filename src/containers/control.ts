@@ -11,6 +11,8 @@ import type { Status } from './status.ts';
 
 /** A connection to a shim. A request fails with ComposeError `container-state` that says what was refused. */
 export interface Control {
+  /** Has a shim that was held make the first process. */
+  launch(): Promise<void>;
   /** Opens the gate of a created container. */
   start(): Promise<void>;
   /** No restart any more; signal, then SIGKILL after the grace. Resolves when the container has stopped. */
@@ -97,6 +99,7 @@ export function controlOver(connection: Connection): Control {
   const request = (line: string) =>
     connection.request(line).catch((error: unknown) => Promise.reject(explain(error)));
   return {
+    launch: () => request('launch'),
     start: () => request('start'),
     stop: (options) => request(options === undefined ? 'stop' : `stop ${options.signal} ${options.graceMs}`),
     kill: (signal) => request(`kill ${signal}`),

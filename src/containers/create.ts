@@ -432,6 +432,7 @@ function recordOf(input: CreateInput, { spec, launch, network }: Compiled): Cont
     logKept: keepsLog(service),
     cgroups: launch.cgroups,
     etc: { hosts: network.hosts, resolvConf: network.resolvConf, hostname: `${network.hostname}\n` },
+    ownsUsers: spec.linux.namespaces.some(({ type }) => type === 'user'),
     sharesIpc: service.ipc === 'shareable',
     ...(bytes === undefined ? {} : { storageLimit: bytes }),
   };

@@ -141,13 +141,13 @@ function cgroupSteps(plan: CgroupPlan, rules: readonly OciDeviceRule[]): Step[] 
     ...(scope === undefined
       ? []
       : [step('CGROUP_SCOPE', scope.slice, scope.unit, scope.description, scope.aside)]),
-    ...plan.create.map((directory) => step('CGROUP_CREATE', directory)),
+    ...plan.create.map((directory) => step('CGROUP_CREATE', directory, Number(directory === plan.cpuset))),
     ...plan.writes.map(([file, value]) => step('CGROUP_WRITE', file, value)),
     ...(deviceList === undefined ? [] : rules.map((rule) => deviceWrite(deviceList, rule))),
     ...(programDirectory === undefined || allowsAll(rules)
       ? []
       : [step('CGROUP_DEVICES', programDirectory, deviceProgram(rules))]),
-    ...plan.join.map((directory) => step('CGROUP_JOIN', directory)),
+    ...plan.join.map((directory) => step('CGROUP_JOIN', directory, Number(directory === plan.unified))),
   ];
 }
 

@@ -120,6 +120,8 @@ export interface ContainerRecord {
   readonly cgroups: readonly string[];
   /** What /etc/hosts, /etc/resolv.conf and /etc/hostname begin with at each launch; empty when they are borrowed. */
   readonly etc: { readonly hosts: string; readonly resolvConf: string; readonly hostname: string };
+  /** It has a user namespace of its own, to which its network belongs. */
+  readonly ownsUsers: boolean;
   /** Others may join its IPC namespace, and its /dev/shm with it. */
   readonly sharesIpc: boolean;
   /** How many bytes it may write into its root file system. */
@@ -161,6 +163,7 @@ export function decodeContainerRecord(value: unknown): ContainerRecord {
     logKept: o.logKept === undefined || asBoolean(o.logKept, 'logKept'),
     cgroups: asArray(o.cgroups, 'cgroups', asString),
     etc: etc(o.etc),
+    ownsUsers: asBoolean(o.ownsUsers, 'ownsUsers'),
     sharesIpc: asBoolean(o.sharesIpc, 'sharesIpc'),
     ...optional(o, 'storageLimit', asNumber),
   };

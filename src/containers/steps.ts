@@ -6,9 +6,9 @@ export type Phase = 'prepare' | 'launch' | 'supervise';
 
 /** Number, signature and phase of every step; a test compares this with the header. */
 export const STEPS = {
-  CGROUP_CREATE: { op: 1, signature: 's', phase: 'prepare' },
+  CGROUP_CREATE: { op: 1, signature: 'si', phase: 'prepare' },
   CGROUP_WRITE: { op: 2, signature: 'ss', phase: 'prepare' },
-  CGROUP_JOIN: { op: 3, signature: 's', phase: 'prepare' },
+  CGROUP_JOIN: { op: 3, signature: 'si', phase: 'prepare' },
   CGROUP_DEVICES: { op: 4, signature: 'sb', phase: 'prepare' },
   NAMESPACES: { op: 5, signature: 'i', phase: 'prepare' },
   JOIN_NAMESPACE: { op: 6, signature: 'is', phase: 'prepare' },

@@ -2,6 +2,7 @@
 import { unreachable } from '../errors.ts';
 import type { Action, ActionOf } from '../plan/plan.ts';
 import { makeContainer } from './create.ts';
+import { openAhead } from './open.ts';
 import { placed } from './place.ts';
 import { runProvider } from './provider.ts';
 import { discardContainer } from './remove.ts';
@@ -23,7 +24,9 @@ import { waitFor } from './wait.ts';
 export async function perform(session: Session, action: Action, signal: AbortSignal): Promise<void> {
   switch (action.kind) {
     case 'create-container':
-      return inFile(session, action, () => makeContainer(session, action));
+      return inFile(session, action, async () =>
+        openAhead(session, await makeContainer(session, action), signal),
+      );
     case 'start-container':
       return inFile(session, action, () => startContainer(session, action, signal));
     case 'wait-container':

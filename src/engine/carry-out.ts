@@ -7,6 +7,7 @@ import type { EngineEvent, OnEvent } from '../events.ts';
 import type { Action, ActionOf, Plan } from '../plan/plan.ts';
 import { perform } from './actions.ts';
 import { execute, type Outcome } from './execute.ts';
+import { closeOpened, openedAhead } from './open.ts';
 import { futurePortOwner, holdPorts, portOwner, publishedPorts } from './ports.ts';
 import { refuseBuild } from './resources.ts';
 import { asError, isOptional, type Result, resultOf } from './result.ts';
@@ -39,7 +40,10 @@ export async function carryOut(session: Session, plan: Plan, applying: ApplyOpti
     session.close();
     throw error;
   }
+  // A limit is for what is done at once, whatever it is called.
+  if ((applying.parallel ?? 0) < 1) session.ahead = openedAhead(plan);
   const outcomes = await executePlan(session, plan, applying);
+  await closeOpened(session);
   keepIndex(session.ctx, session.world.index, session.world.all());
   await persist(session, plan);
   return resultOf(plan, outcomes, () => running(session));

@@ -20,6 +20,7 @@ import { Batch } from './batch.ts';
 import { publishedNow, sharingNow } from './firewall.ts';
 import type { ProviderVariables } from './injection.ts';
 import type { OneoffOptions } from './oneoff.ts';
+import type { Opened } from './open.ts';
 import type { World } from './world.ts';
 
 /** A one-off container that a plan makes. */
@@ -66,6 +67,10 @@ export class Session {
   readonly beforeEachStart: BeforeStart | undefined;
   /** Ports that are held for containers about to start, by container name and place in its list. */
   readonly ports = new Map<string, Map<number, BoundPort>>();
+  /** Names of containers that may be opened ahead of their start. */
+  ahead: ReadonlySet<string> = new Set();
+  /** What was opened ahead, by container id. */
+  readonly opened = new Map<string, Promise<Opened>>();
   /** Ids of networks that are made anew, by name. */
   readonly replacedNetworks = new Map<string, string>();
   /** What providers told. */

@@ -1,24 +1,21 @@
 // start-container: shim, interfaces, names and ports, then the program, then its hooks.
 import { existsSync } from 'node:fs';
-import { type Launch, launchContainer } from '../containers/container.ts';
 import { shortId } from '../containers/create.ts';
-import type { ContainerRecord, EndpointRecord } from '../containers/record.ts';
-import { ComposeError } from '../errors.ts';
+import type { ContainerRecord } from '../containers/record.ts';
 import { resolveImage } from '../images/image.ts';
-import type { PortMapping } from '../networks/cni.ts';
 import type { Endpoint } from '../networks/endpoint.ts';
 import type { NameEntry, NameLine } from '../networks/hosts.ts';
 import { type Lease, sharedKey } from '../networks/ipam.ts';
-import { type Joined, joinNetworks } from '../networks/join.ts';
-import { type BoundPort, closePorts, portRules, portTarget } from '../networks/ports.ts';
+import type { Joined } from '../networks/join.ts';
+import { type BoundPort, portRules, portTarget } from '../networks/ports.ts';
 import { leaveBatch } from '../networks/vip.ts';
 import type { ActionOf } from '../plan/plan.ts';
 import { containerFiles } from '../state/layout.ts';
 import { publishedNow } from './firewall.ts';
 import { runHooks } from './hooks.ts';
-import { holdPorts, portOwner, rememberPorts, takePorts } from './ports.ts';
+import { takenBack, takeOpened } from './open.ts';
+import { rememberPorts } from './ports.ts';
 import { runPreStart } from './pre-start.ts';
-import { forgetTraces } from './remove.ts';
 import type { BeforeStart, Session } from './session.ts';
 
 /** Starts a container that exists and does not run; resolves when its program runs and its hooks are through. */
@@ -46,50 +43,22 @@ export async function launch(
   record: ContainerRecord,
   { signal, beforeStart }: LaunchWish,
 ): Promise<void> {
-  const { ctx } = session;
-  holdPorts(session, portOwner(session, record));
-  const bound = takePorts(session, record.name);
+  const { shim, bound, joined } = await takeOpened(session, record, signal);
   try {
-    const endpoints = await Promise.all(
-      record.networks.map((endpoint) => endpointOf(session, record, endpoint)),
-    );
-    const target = portTarget(endpoints);
-    const relays = bound.map(({ protocol, fd, containerPort }) => {
-      return { protocol, fd, address: target.ipv4 ?? target.ipv6 ?? '127.0.0.1', port: containerPort };
-    });
-    const shim = await launchContainer(ctx, record, { relays });
-    try {
-      await shim.until('creating', signal);
-      const ports = mappingsOf(bound);
-      const joined = hasOwnNetwork(record)
-        ? await joinNetworks(ctx, shim.netnsPath, { endpoints, ports })
-        : [];
-      warnOfServers(session, record, joined);
-      await tellNames(session, record, joined);
-      const batches = [...openPorts(session, record, bound, joined), ...leaving(session, record, joined)];
-      if (batches.length > 0) await shim.netfilter(batches);
-      await shim.until('created', signal);
-      await beforeStart?.(record);
-      await shim.start();
-      if (joined.some(({ shared }) => shared !== undefined)) await session.rebalance();
-    } catch (error) {
-      const reason = await reasonOf(error, shim, signal);
-      shim.close();
-      // The shim takes back what it knows of; a launch that failed early left more.
-      await forgetTraces(session, record).catch(() => undefined);
-      throw reason;
-    } finally {
-      shim.close();
-    }
+    shim.proceed();
+    warnOfServers(session, record, joined);
+    await tellNames(session, record, joined);
+    const batches = [...openPorts(session, record, bound, joined), ...leaving(session, record, joined)];
+    if (batches.length > 0) await shim.netfilter(batches);
+    await shim.until('created', signal);
+    await beforeStart?.(record);
+    await shim.start();
+    if (joined.some(({ shared }) => shared !== undefined)) await session.rebalance();
+  } catch (error) {
+    throw await takenBack(session, record, { shim, error, state: 'created', signal });
   } finally {
-    closePorts(ctx, bound);
+    shim.close();
   }
-}
-
-function mappingsOf(bound: readonly BoundPort[]): readonly PortMapping[] {
-  return bound.map(({ hostPort, containerPort, protocol, hostIp }) => {
-    return { hostPort, containerPort, protocol, ...(hostIp === '' ? {} : { hostIP: hostIp }) };
-  });
 }
 
 function warnOfServers(session: Session, record: ContainerRecord, joined: readonly Joined[]): void {
@@ -98,15 +67,6 @@ function warnOfServers(session: Session, record: ContainerRecord, joined: readon
     const reason = `the name servers of its plugins (${nameServers.join(', ')}) are not asked: name them in \`dns\``;
     session.warn(record.service, [{ attribute: `networks.${record.networks[index]?.key}`, reason }]);
   }
-}
-
-// A shim whose launch failed takes its network namespace with it: then its reason is the one to tell.
-async function reasonOf(error: unknown, shim: Launch, signal: AbortSignal): Promise<unknown> {
-  if (!(error instanceof ComposeError) || error.code !== 'system') return error;
-  return shim.until('created', signal).then(
-    () => error,
-    (reason: unknown) => reason,
-  );
 }
 
 /** A new container's upper directory has to fit its image; not at creation, which may be interrupted. */
@@ -119,35 +79,6 @@ export async function prepareOnce(session: Session, { id, image }: ContainerReco
     (await resolveImage(ctx, image.id)) ??
     (await resolveImage(ctx, image.name));
   if (found !== undefined) await session.snapshot(found).prepare(files.upper);
-}
-
-function hasOwnNetwork({ networkMode }: ContainerRecord): boolean {
-  return networkMode !== 'host' && !networkMode.startsWith('container:');
-}
-
-async function endpointOf(
-  session: Session,
-  { id, project, service }: ContainerRecord,
-  endpoint: EndpointRecord,
-): Promise<Endpoint> {
-  const network = await session.raised(endpoint.name);
-  const { ipv4, ipv6, mac } = endpoint;
-  const wanted = {
-    ...(ipv4 === undefined ? {} : { ipv4 }),
-    ...(ipv6 === undefined ? {} : { ipv6 }),
-    ...(mac === undefined ? {} : { mac }),
-  };
-  const lease = await session.lease(endpoint.name, { container: id, wanted, key: endpoint.key });
-  const shared = endpoint.shared ? await session.share(network, `${project}/${service}`) : undefined;
-  return {
-    network,
-    lease,
-    containerId: id,
-    ...(endpoint.interface === undefined ? {} : { interfaceName: endpoint.interface }),
-    ...(endpoint.gwPriority === undefined ? {} : { gatewayPriority: endpoint.gwPriority }),
-    ...(endpoint.linkLocalIps === undefined ? {} : { linkLocalIps: endpoint.linkLocalIps }),
-    ...(shared === undefined ? {} : { shared }),
-  };
 }
 
 async function tellNames(

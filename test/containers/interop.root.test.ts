@@ -57,6 +57,7 @@ describe.skipIf(reason)(`a bundle${reason ? ` (${reason})` : ''}`, () => {
   test('is written for every container', async () => {
     const { record } = room.create({ command: ['/bin/true'] });
     const launch = await launchContainer(room.ctx, record);
+    launch.proceed();
     await launch.until('created');
     launch.close();
     expect(existsSync(join(room.ctx.layout.stateDir, 'containers', record.id, 'config.json'))).toBe(true);

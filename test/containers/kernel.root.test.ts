@@ -447,6 +447,7 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
     });
     await launch.until('stopped');
     const again = await launchContainer(room.ctx, record);
+    again.proceed();
     await again.until('created');
     await again.start();
     await again.until('stopped');
@@ -457,6 +458,7 @@ describe.skipIf(reason)(`a container${reason ? ` (${reason})` : ''}`, () => {
   test('leaves nothing when the launch is given up before start', async () => {
     const { record } = room.create({ command: ['/bin/true'] });
     const launch = await launchContainer(room.ctx, record);
+    launch.proceed();
     await launch.until('created');
     launch.close();
     while (room.ctx.core.lockIsHeld(join(room.ctx.layout.runDir, 'containers', record.id, 'lock')))

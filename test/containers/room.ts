@@ -104,6 +104,7 @@ export class Room {
   async start(attributes: Partial<Service> = {}, input: Partial<CreateInput> = {}): Promise<Started> {
     const { record, warnings } = this.create(attributes, input);
     const launch = await launchContainer(this.ctx, record);
+    launch.proceed();
     await launch.until('created');
     await launch.start();
     return { record, launch, warnings };

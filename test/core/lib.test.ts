@@ -280,6 +280,29 @@ describe('locks', () => {
   });
 });
 
+describe.skipIf(process.getuid?.() !== 0)('networkNamespace', () => {
+  it('is a network of its own with loopback up, and leaves the threads of this process where they were', async () => {
+    const namespaces = () =>
+      readdirSync('/proc/self/task').map((thread) => readlinkSync(`/proc/self/task/${thread}/ns/net`));
+    const own = readlinkSync('/proc/self/ns/net');
+    const made = await Promise.all(Array.from({ length: 8 }, () => core.networkNamespace()));
+    try {
+      const names = made.map((fd) => readlinkSync(`/proc/self/fd/${fd}`));
+      expect(new Set([own, ...names]).size).toBe(9);
+      expect(new Set(namespaces())).toEqual(new Set([own]));
+      const enter = ['--net=/proc/self/fd/3', 'cat', '/proc/net/dev', '/proc/net/route'];
+      const stdio = ['ignore', 'pipe', 'inherit', made[0] ?? -1] as const;
+      const inside = execFileSync('nsenter', enter, { encoding: 'utf8', stdio: [...stdio] });
+      expect(inside.match(/\w+(?=:)/g)).toEqual(['lo']);
+      // Without loopback there is no route to it.
+      const send = ['--net=/proc/self/fd/3', 'bash', '-c', 'echo > /dev/udp/127.0.0.1/9'];
+      expect(spawnSync('nsenter', send, { stdio: [...stdio] }).status).toBe(0);
+    } finally {
+      for (const fd of made) core.close(fd);
+    }
+  });
+});
+
 describe('listen', () => {
   it('holds a port so that nobody else can', () => {
     const { fd, port } = core.listen(6, '127.0.0.1', 0);

@@ -53,9 +53,9 @@ for (const name of [
   passive.add(name);
 
 const prepare: Step[] = [
-  step('CGROUP_CREATE', join(group, 'child')),
+  step('CGROUP_CREATE', join(group, 'child'), 0),
   step('CGROUP_WRITE', join(group, 'child/cgroup.procs'), ''),
-  step('CGROUP_JOIN', join(group, 'child')),
+  step('CGROUP_JOIN', join(group, 'child'), Number(!isV1)),
   step('TIME_OFFSET', 'boottime', 1000, 0),
 ];
 const mounts: Step[] = [

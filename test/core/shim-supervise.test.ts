@@ -22,8 +22,8 @@ function ownGroup(): {
   const name = `tscompose-supervise-${process.pid}-${next++}`;
   const path = (controller: string) => `${v1}/${isV1 ? controller : ''}/${name}`;
   const steps = controllers.flatMap((one) => [
-    step('CGROUP_CREATE', path(one)),
-    step('CGROUP_JOIN', path(one)),
+    step('CGROUP_CREATE', path(one), Number(one === 'cpuset')),
+    step('CGROUP_JOIN', path(one), Number(!isV1)),
   ]);
   return { steps, path, isGone: () => controllers.every((one) => !existsSync(path(one))) };
 }
@@ -179,6 +179,31 @@ describe.skipIf(!isRoot)('the supervisor (needs root)', () => {
       expect(group.isGone()).toBe(true);
     } finally {
       await container.remove();
+    }
+  });
+
+  it('has no first process before the word when it is held, and undoes what it has when the word never comes', async () => {
+    const group = ownGroup();
+    const held = () => new Container(['sh', '-c', 'exit 7'], { prepare: group.steps, args: ['--hold'] });
+    const used = held();
+    try {
+      expect(await used.until(({ state }) => state === 'creating')).toMatchObject({ pid: 0, error: null });
+      expect(group.isGone()).toBe(false);
+      expect(await used.request('start')).toMatch(/^error \d+\tstart/);
+      expect(await used.request('launch')).toBe('ok');
+      expect(await used.run()).toMatchObject({ state: 'stopped', exitCode: 7 });
+    } finally {
+      await used.remove();
+    }
+    const unused = held();
+    try {
+      await unused.until(({ state }) => state === 'creating');
+      expect(group.isGone()).toBe(false);
+      unused.hangUp();
+      expect(await unused.ended()).toMatchObject({ state: 'created', pid: 0, error: null });
+      expect(group.isGone()).toBe(true);
+    } finally {
+      await unused.remove();
     }
   });
 

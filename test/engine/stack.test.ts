@@ -31,6 +31,29 @@ describe.skipIf(!isRoot)(needing('a stack', { root: isRoot }), () => {
   });
   afterEach(() => machine.close());
 
+  it('leaves nothing of what was opened ahead for containers that are not started after all', async () => {
+    const project = machine.project({
+      db: { command: ['/does/not/exist'] },
+      web: {
+        scale: 2,
+        ports: [{ target: 80, protocol: 'tcp', mode: 'ingress' }],
+        ...dependsOn('db', 'service_started'),
+      },
+    });
+    const { error } = await machine.apply(project, up);
+    expect(error).toMatchObject({ code: 'command-not-found' });
+    expect(machine.states()).toEqual(['db-1 created', 'web-1 created', 'web-2 created']);
+    const { core, layout } = machine.ctx;
+    for (const { id } of machine.containers('web')) {
+      expect(core.lockIsHeld(`${layout.runDir}/containers/${id}/lock`)).toBe(false);
+    }
+    await machine.reach(
+      machine.project({ db: {}, web: { scale: 2, ...dependsOn('db', 'service_started') } }),
+      up,
+    );
+    expect(machine.states()).toEqual(['db-1 running', 'web-1 running', 'web-2 running']);
+  });
+
   it('comes up in dependency order, knows its names, is a no-op the second time, and goes down without a trace', async () => {
     const project = machine.project({
       db: {
