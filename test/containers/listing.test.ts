@@ -49,6 +49,7 @@ function record(number: number): ContainerRecord {
     logKept: true,
     cgroups: [],
     etc: { hosts: '', resolvConf: '', hostname: '' },
+    ownsUsers: false,
     sharesIpc: false,
   };
 }
