@@ -103,13 +103,13 @@ function startPeers(archive) {
   return env;
 }
 
-function measureFloor(rootfs, count) {
+function measureFloor(kind, rootfs, count) {
   const binary = join(scratch, 'floor');
   run('cc', ['-D_GNU_SOURCE', '-std=c11', '-O2', '-o', binary, 'bench/floor.c']);
   const samples = Array.from({ length: 5 }, () => {
     const work = mkdtempSync(join(scratch, 'floor-'));
     const [, up, down] = /up ([\d.]+) down ([\d.]+)/.exec(
-      run(binary, [String(count), rootfs, work, '/bin/busybox', 'sleep', '3600']),
+      run(binary, [kind, String(count), rootfs, work, '/bin/busybox', 'sleep', '3600']),
     );
     rmSync(work, { recursive: true });
     return { up: Number(up), down: Number(down) };
@@ -183,12 +183,13 @@ every command of tscompose includes. What dies with the boot is in memory for bo
 
 ${table(measured.text)}
 
-The floor is what the kernel alone takes for the same containers (\`bench/floor.c\`: clone with all namespaces, overlay
-mount, /proc, /dev, veth pair, pivot_root, exec, one after the other), the median of five runs:
+The floor is what the kernel alone takes (\`bench/floor.c\`), one container after the other, the median of five runs:
+\`bare\` is clone with all namespaces, overlay mount, /proc, /dev, veth pair, pivot_root and exec, \`whole\` all that the
+same containers have here and with Docker: control groups, the other file systems and mounts, addresses, seccomp.
 
-| containers | up (ms) | down (ms) |
-| --- | --- | --- |
-${floors.map(({ count, up, down }) => `| ${count} | ${up.toFixed(1)} | ${down.toFixed(1)} |`).join('\n')}
+| floor | containers | up (ms) | down (ms) |
+| --- | --- | --- | --- |
+${floors.map(({ kind, count, up, down }) => `| ${kind} | ${count} | ${up.toFixed(1)} | ${down.toFixed(1)} |`).join('\n')}
 `;
   replaceSection('Commands', text);
   console.log(text);
@@ -201,7 +202,10 @@ try {
   const archive = makeArchive(rootfs);
   run(process.execPath, [cli, '--state-dir', stateDir, 'image', 'load', '-i', archive]);
   const docker = startPeers(archive);
-  const floors = [3, Number(option.replicas)].map((count) => ({ count, ...measureFloor(rootfs, count) }));
+  const counts = [3, Number(option.replicas)];
+  const floors = ['bare', 'whole'].flatMap((kind) =>
+    counts.map((count) => ({ kind, count, ...measureFloor(kind, rootfs, count) })),
+  );
   write(sideBySide(docker), floors);
 } finally {
   if (existsSync(join(option['peers-dir'], 'docker.pid')))

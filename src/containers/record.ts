@@ -129,7 +129,7 @@ export interface ContainerRecord {
 }
 
 /** Raised with every change of `ContainerRecord`: copies that another program made in this boot are not read then. */
-export const RECORD_REVISION = 1;
+export const RECORD_REVISION = 2;
 
 const ID = /^[0-9a-f]{64}$/;
 

@@ -9,6 +9,7 @@ import { ensureInterface } from './bridge.ts';
 import {
   compare,
   destinationNat,
+  load,
   lookup,
   masquerade,
   meta,
@@ -275,12 +276,20 @@ function isNoPing({ family }: Address): Uint8Array[] {
   return [meta('l4proto', SPARE_REGISTER), compare(SPARE_REGISTER, 'neq', u8(ICMP[family]))];
 }
 
-/** In turn; who meets a place whose container has ended draws lots. */
+/** More replicas than these are not tried one by one: then so many are there that lots find one. */
+const TRIED_MAX = 64;
+
+/** In turn; who meets a place whose container has ended draws lots, and in the end tries them all. */
 function spreadRules(address: Address, behind: ReadonlyMap<number, Address>): Uint8Array[][] {
   const places = Math.max(0, ...behind.keys());
   if (places === 0) return [];
+  const to = MAPS[address.family].words;
   const draws = (['inTurn', 'random', 'random', 'random'] as const).slice(0, places);
-  return draws.map((kind) => spreadRule(address, nextNumber(kind, places, MAPS[address.family].words)));
+  const tried = places > 1 && behind.size <= TRIED_MAX ? [...behind.keys()] : [];
+  return [
+    ...draws.map((kind) => nextNumber(kind, places, to)),
+    ...tried.map((number) => load(to, u32(number - 1))),
+  ].map((number) => spreadRule(address, number));
 }
 
 function spreadRule(address: Address, number: Uint8Array): Uint8Array[] {

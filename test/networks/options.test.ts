@@ -134,6 +134,6 @@ describe('a shared address', () => {
           [9, replica(2n)],
         ]),
       ) - alone,
-    ).toBe(1 + 8);
+    ).toBe(1 + 2 * (4 + 2));
   });
 });
