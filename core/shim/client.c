@@ -317,9 +317,10 @@ static const struct {
     const char *name;
     request_verb *perform;
 } verbs[] = {
-    {"launch", verb_launch}, {"start", verb_start},         {"stop", verb_stop},     {"kill", verb_kill},
-    {"pause", verb_pause},   {"unpause", verb_unpause},     {"watch", verb_watch},   {"names", verb_names},
-    {"health", verb_health}, {"resize", verb_resize},       {"attach", verb_attach}, {"netfilter", verb_netfilter},
+    {"launch", verb_launch}, {"start", verb_start},   {"stop", verb_stop},
+    {"kill", verb_kill},     {"pause", verb_pause},   {"unpause", verb_unpause},
+    {"watch", verb_watch},   {"names", verb_names},   {"health", verb_health},
+    {"resize", verb_resize}, {"attach", verb_attach}, {"netfilter", verb_netfilter},
     {"ping", verb_ping},
 };
 

@@ -28,7 +28,8 @@
 #endif
 
 static const char usage[] =
-    "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--hold] [--fd SLOT=N]... [--relay "
+    "usage: tscompose-shim run --program FILE --run-dir DIR --id ID [--keep] [--hold] [--fd SLOT=N]... "
+    "[--relay "
     "PROTO,N,ADDRESS,PORT]...\n"
     "       tscompose-shim exec --program FILE --pid PID --start TICKS [--detach] [--inherit] [--report N]\n"
     "                           [--console-socket PATH] [--preserve-fds N] [--fd SLOT=N]...\n"

@@ -64,8 +64,8 @@ int tsc_network_sysctls(const struct tsc_program *program, bool own_network, str
             continue;
         if (proc < 0)
             proc = open_proc();
-        int error =
-            own_network ? write_sysctl(proc, step, reterr) : tsc_fail(reterr, -EPERM, "", tsc_step_text(step, 0));
+        int error = own_network ? write_sysctl(proc, step, reterr)
+                                : tsc_fail(reterr, -EPERM, "", tsc_step_text(step, 0));
         if (error < 0)
             return tsc_fail_step(reterr, error, tsc_step_name(step->op));
     }
