@@ -18,7 +18,7 @@
 #include "syscalls.h"
 
 /* Two seconds: on a busy machine a process may have to wait long for its turn to freeze or to die. */
-enum { ATTEMPTS = 1000, PAUSE_NS = 2 * 1000 * 1000, FILE_LIMIT = 1 << 20 };
+enum { ATTEMPTS = 1000, ATTEMPTS_AGAIN = 25, PAUSE_NS = 2 * 1000 * 1000, FILE_LIMIT = 1 << 20 };
 
 /* The kernel tells nobody when a v1 group becomes free or frozen. */
 static void breathe(void) {
@@ -230,30 +230,45 @@ void tsc_cgroup_remove(struct tsc_cgroups *cgroups) {
     *cgroups = (struct tsc_cgroups){.program = cgroups->program};
 }
 
-static int await_freezer(const char *directory, const char *name, const char *wanted) {
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+static int await_freezer(const char *directory, const char *name, const char *wanted,
+                         int (*again)(const char *directory)) {
+    for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
         tsc_auto_free char *text = NULL;
         int error = read_file(directory, name, &text);
         if (error < 0)
             return error;
         if (strstr(text, wanted))
             return 0;
+        if (again && attempt % ATTEMPTS_AGAIN == 0 && (error = again(directory)) < 0)
+            return error;
         breathe();
     }
     return -EBUSY;
+}
+
+static int freeze_v1(const char *directory) {
+    return write_file(directory, "freezer.state", "FROZEN");
+}
+
+/* Who waits in vfork(2) for a child that was frozen first never freezes by itself: v1 has to let all go for a moment. */
+static int freeze_again(const char *directory) {
+    int error = write_file(directory, "freezer.state", "THAWED");
+    breathe();
+    return error < 0 ? error : freeze_v1(directory);
 }
 
 int tsc_cgroup_freeze(const struct tsc_cgroups *cgroups, bool frozen) {
     int done = -ENOTSUP;
     tsc_program_each(cgroups->program, TSC_STEP_CGROUP_JOIN, step) {
         const char *path = tsc_step_text(step, 0);
-        int error = write_file(path, "freezer.state", frozen ? "FROZEN" : "THAWED");
+        int error = frozen ? freeze_v1(path) : write_file(path, "freezer.state", "THAWED");
         if (error == 0)
-            error = await_freezer(path, "freezer.state", frozen ? "FROZEN" : "THAWED");
+            error = await_freezer(path, "freezer.state", frozen ? "FROZEN" : "THAWED",
+                                  frozen ? freeze_again : NULL);
         else if (error == -ENOENT || error == -EACCES) {
             error = write_file(path, "cgroup.freeze", frozen ? "1" : "0");
             if (error == 0)
-                error = await_freezer(path, "cgroup.events", frozen ? "frozen 1" : "frozen 0");
+                error = await_freezer(path, "cgroup.events", frozen ? "frozen 1" : "frozen 0", NULL);
         }
         if (error == 0)
             return 0; /* one freezer holds them all */
