@@ -1,12 +1,20 @@
 // Containers that exist: launching and removing them.
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../core/index.ts';
 import { ComposeError } from '../errors.ts';
 import type { Context } from '../state/context.ts';
-import { containerFiles } from '../state/layout.ts';
+import { containerFiles, unlistedId } from '../state/layout.ts';
 import { Connection } from './connection.ts';
 import { type Control, connect, controlOver } from './control.ts';
 import { launchError } from './launch-error.ts';
@@ -251,7 +259,18 @@ export async function removeContainer(ctx: Context, record: ContainerRecord): Pr
   for (const directory of record.cgroups) removeCgroup(directory);
   await ctx.core.removeTreeAsync(files.runDir);
   if (record.storageLimit !== undefined) ctx.core.releaseQuota(files.upper);
-  await ctx.core.removeTreeAsync(files.dir);
+  const { dir } = containerFiles(ctx.layout, unlistedId(record.id, 'gone'));
+  rename(files.dir, dir);
+  await ctx.core.removeTreeAsync(dir);
+}
+
+// What another command is removing is gone all the same.
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 const SIGKILL = constants.signals.SIGKILL;

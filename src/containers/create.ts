@@ -1,6 +1,14 @@
 // Making a container: from a service and everything that was resolved for it to its directory on disk.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { release } from 'node:os';
 import { resolve } from 'node:path';
 import type { Dict, Project, Service } from '../compose/project.ts';
@@ -12,6 +20,7 @@ import {
   containersDir,
   imagesDir,
   objectStore,
+  unlistedId,
   volumesDir,
 } from '../state/layout.ts';
 import { makePrivateDirectory, readRecord, readTextIfPresent, writeRecord } from '../state/record.ts';
@@ -96,7 +105,7 @@ export function shortId(id: string): string {
 }
 
 /**
- * Writes the directory of a container; nothing runs yet. The container exists once its record does: what an
+ * Writes the directory of a container; nothing runs yet. The container exists once its directory is called by its id: what an
  * interrupted call leaves is not listed, and is removed by `removeLeftovers`.
  */
 export function createContainer(ctx: Context, wanted: CreateInput): Created {
@@ -105,13 +114,15 @@ export function createContainer(ctx: Context, wanted: CreateInput): Created {
   const input = { ...wanted, service: cdi.service, mounts: [...wanted.mounts, ...cdi.mounts], cdi };
   checkBindSources(input.mounts, existsSync);
   const files = containerFiles(ctx.layout, input.id);
+  const unlisted = containerFiles(ctx.layout, unlistedId(input.id, 'new'));
   const plan = planContainer(ctx, input, files);
   relabel(input.mounts, input.service, input.machine);
   const warnings = [...cdi.warnings, ...plan.warnings];
   try {
-    warnings.push(...writeDirectory(ctx, files, plan));
+    warnings.push(...writeDirectory(ctx, unlisted, plan));
+    renameSync(unlisted.dir, files.dir);
   } catch (cause) {
-    ctx.core.removeTree(files.dir);
+    ctx.core.removeTree(unlisted.dir);
     throw writeFailure(files.dir, cause);
   }
   return { record: plan.record, warnings };

@@ -1,17 +1,19 @@
 // Which containers exist: their records, read from one file as far as that has them.
 //
-// A record is written once, so a copy of it is right for as long as the record is there. Who makes containers adds their
-// records to the index; one that is missing there, or spoiled by a writer that was killed, is read where it belongs.
-import { appendFileSync, existsSync, rmSync, statSync } from 'node:fs';
+// A record is written once, so a copy of it is right for as long as the container's directory is there. Who makes containers
+// adds their records to the index; one that is missing there, or spoiled by a writer that was killed, is read where it belongs.
+import { appendFileSync, rmSync } from 'node:fs';
 import type { Context } from '../state/context.ts';
 import { listDirectory } from '../state/directory.ts';
 import { containerFiles, containerIndex, containerRecord, containersDir } from '../state/layout.ts';
 import { readRecord, readTextIfPresent, writeAtomically } from '../state/record.ts';
-import { type ContainerRecord, decodeContainerRecord, RECORD_REVISION } from './record.ts';
+import { type ContainerRecord, decodeContainerRecord, isId, RECORD_REVISION } from './record.ts';
 
 export interface Listing {
   /** Oldest first; those whose creation was interrupted are left out. */
   readonly records: readonly ContainerRecord[];
+  /** Ids of those without a record: a machine that lost its power left them. */
+  readonly hollow: readonly string[];
   readonly index: IndexState;
 }
 
@@ -31,13 +33,12 @@ export function listContainers(ctx: Context): readonly ContainerRecord[] {
 /** The same, with what `keepIndex` wants to know. */
 export function readListing(ctx: Context): Listing {
   const { lines, byId } = readIndex(ctx);
-  const records = listDirectory(containersDir(ctx.layout)).flatMap((id) => {
-    const known = byId.get(id);
-    const isThere = known !== undefined && existsSync(containerRecord(ctx.layout, id));
-    return (isThere ? known : readContainer(ctx, id)) ?? [];
-  });
+  const ids = listDirectory(containersDir(ctx.layout)).filter(isId);
+  const found = ids.map((id) => byId.get(id) ?? readContainer(ctx, id));
+  const records = found.filter((record) => record !== undefined);
   records.sort((a, b) => ascending(a.created, b.created) || ascending(a.name, b.name));
-  return { records, index: { lines, known: new Set(byId.keys()) } };
+  const hollow = ids.filter((_, at) => found[at] === undefined);
+  return { records, hollow, index: { lines, known: new Set(byId.keys()) } };
 }
 
 // Collation by language would take longer to load than everything else here.
@@ -51,15 +52,18 @@ export function readContainer(ctx: Context, id: string): ContainerRecord | undef
   return readRecord(containerRecord(ctx.layout, id), decodeContainerRecord);
 }
 
-/** Removes what interrupted creations left; call it while no other command can be creating containers. */
+/** Removes what interrupted creations and removals left; call it while no other command can be creating containers. */
 export function removeLeftovers(ctx: Context): void {
-  for (const id of listDirectory(containersDir(ctx.layout))) {
-    const record = containerRecord(ctx.layout, id);
-    // Only what is not there for certain: a record that cannot be looked at is one.
-    if ((statSync(record, { throwIfNoEntry: false })?.size ?? 0) > 0) continue;
-    const files = containerFiles(ctx.layout, id);
-    ctx.core.removeTree(files.dir);
-    ctx.core.removeTree(files.runDir);
+  const directory = containersDir(ctx.layout);
+  for (const name of listDirectory(directory)) if (!isId(name)) ctx.core.removeTree(`${directory}/${name}`);
+}
+
+/** Removes what is left of containers without a record. */
+export function removeHollow(ctx: Context, ids: readonly string[]): void {
+  for (const id of ids) {
+    const { dir, runDir } = containerFiles(ctx.layout, id);
+    ctx.core.removeTree(dir);
+    ctx.core.removeTree(runDir);
   }
 }
 

@@ -133,12 +133,17 @@ export const RECORD_REVISION = 2;
 
 const ID = /^[0-9a-f]{64}$/;
 
+/** Whether that is how containers are called by the program. */
+export function isId(name: string): boolean {
+  return ID.test(name);
+}
+
 /** Checks what was read from container.json; throws TypeError naming the field that is wrong. */
 export function decodeContainerRecord(value: unknown): ContainerRecord {
   const o = asObject(value, 'container');
   if (o.version !== 1) throw new TypeError(`version ${String(o.version)} is not known`);
   const id = asString(o.id, 'id');
-  if (!ID.test(id)) throw new TypeError('id is not 64 hex digits');
+  if (!isId(id)) throw new TypeError('id is not 64 hex digits');
   return {
     version: 1,
     id,

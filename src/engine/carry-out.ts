@@ -1,5 +1,5 @@
 // Carrying out one plan: ports first, then every action as soon as it can be, then what has to last.
-import { keepIndex, listContainers } from '../containers/listing.ts';
+import { keepIndex, listContainers, removeHollow } from '../containers/listing.ts';
 import type { PortRecord } from '../containers/record.ts';
 import { sight } from '../containers/status.ts';
 import { ComposeError } from '../errors.ts';
@@ -44,7 +44,9 @@ export async function carryOut(session: Session, plan: Plan, applying: ApplyOpti
   if ((applying.parallel ?? 0) < 1) session.ahead = openedAhead(plan);
   const outcomes = await executePlan(session, plan, applying);
   await closeOpened(session);
-  keepIndex(session.ctx, session.world.index, session.world.all());
+  const { ctx, world } = session;
+  removeHollow(ctx, world.listing.hollow);
+  keepIndex(ctx, world.listing.index, world.all());
   await persist(session, plan);
   return resultOf(plan, outcomes, () => running(session));
 }

@@ -1,18 +1,11 @@
 // Which images the containers of this machine use.
-import { existsSync, readdirSync } from 'node:fs';
-import { type ContainerRecord, decodeContainerRecord } from '../containers/record.ts';
+import { listContainers } from '../containers/listing.ts';
+import type { ContainerRecord } from '../containers/record.ts';
 import type { Context } from '../state/context.ts';
-import { containerFiles, containersDir } from '../state/layout.ts';
-import { readRecord } from '../state/record.ts';
 
 /** Ids of images that any container, running or not, was made from or has mounted. */
-export function imagesInUse({ layout }: Context): ReadonlySet<string> {
-  const dir = containersDir(layout);
-  const ids = existsSync(dir) ? readdirSync(dir) : [];
-  const records = ids.flatMap(
-    (id) => readRecord(containerFiles(layout, id).record, decodeContainerRecord) ?? [],
-  );
-  return new Set(records.flatMap(imagesOf));
+export function imagesInUse(ctx: Context): ReadonlySet<string> {
+  return new Set(listContainers(ctx).flatMap(imagesOf));
 }
 
 /** Ids of the images of one container: its own and those that are mounted in it. */

@@ -1,6 +1,6 @@
 // The world as the engine works on it: what was observed, kept right while actions change it.
 import type { Project } from '../compose/project.ts';
-import { type IndexState, readListing } from '../containers/listing.ts';
+import { type Listing, readListing } from '../containers/listing.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { dockerState, isPast, type Sighting, type Status, sight } from '../containers/status.ts';
 import { ComposeError, InternalError } from '../errors.ts';
@@ -18,7 +18,7 @@ export class World {
   /** By `imageKey`. */
   readonly images: ReadonlyMap<string, Image>;
   /** Of the containers that were observed. */
-  readonly index: IndexState;
+  readonly listing: Omit<Listing, 'records'>;
   readonly #all: readonly ContainerRecord[];
   readonly #records: Map<string, ContainerRecord>;
   readonly #statuses: ReadonlyMap<string, Status>;
@@ -29,7 +29,7 @@ export class World {
 
   constructor(read: Reading, images: ReadonlyMap<string, Image>) {
     this.images = images;
-    this.index = read.index;
+    this.listing = read.listing;
     this.#all = [...read.own.map(({ record }) => record), ...read.others];
     this.#records = new Map(read.own.map(({ record }) => [record.id, record]));
     this.#statuses = new Map(read.own.map(({ record, status }) => [record.id, status]));
@@ -137,7 +137,7 @@ export interface ImageWanted {
 interface Reading {
   readonly own: readonly Sighting[];
   readonly others: readonly ContainerRecord[];
-  readonly index: IndexState;
+  readonly listing: Omit<Listing, 'records'>;
   readonly networks: readonly NetworkRecord[];
   readonly volumes: readonly VolumeRecord[];
 }
@@ -148,11 +148,11 @@ export async function observe(
   project: Pick<Project, 'name'>,
   images: readonly ImageWanted[],
 ): Promise<World> {
-  const { records, index } = readListing(ctx);
+  const { records, ...listing } = readListing(ctx);
   const ours = records.filter((record) => record.project === project.name);
   const own = sight(ctx, ours);
   const others = records.filter((record) => record.project !== project.name);
-  const read = { own, others, index, networks: listNetworks(ctx), volumes: listVolumes(ctx) };
+  const read = { own, others, listing, networks: listNetworks(ctx), volumes: listVolumes(ctx) };
   return new World(read, await findImages(ctx, images));
 }
 

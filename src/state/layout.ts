@@ -62,7 +62,12 @@ export function containerRunDir(layout: Layout, id: string): string {
   return `${layout.runDir}/containers/${id}`;
 }
 
-/** What is known of a container; it exists once this does. */
+/** The name of a container's directory until all is in it, and from when it goes: only one that is called by its id exists. */
+export function unlistedId(id: string, when: 'new' | 'gone'): string {
+  return `${id}.${when}`;
+}
+
+/** What is known of a container. */
 export function containerRecord(layout: Layout, id: string): string {
   return `${layout.stateDir}/containers/${id}/container.json`;
 }

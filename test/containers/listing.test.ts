@@ -1,13 +1,22 @@
 // Which containers exist, with the index of their records and without it.
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openCore } from '../../core/index.ts';
-import { keepIndex, listContainers, readListing } from '../../src/containers/listing.ts';
+import { keepIndex, listContainers, readListing, removeLeftovers } from '../../src/containers/listing.ts';
 import { type ContainerRecord, RECORD_REVISION } from '../../src/containers/record.ts';
 import type { Context } from '../../src/state/context.ts';
-import { containerFiles, containerIndex } from '../../src/state/layout.ts';
+import { containerFiles, containerIndex, containersDir } from '../../src/state/layout.ts';
 
 let ctx: Context;
 beforeEach(() => {
@@ -72,8 +81,13 @@ describe('the index of records', () => {
     keepAll();
     writeFileSync(containerFiles(ctx.layout, first.id).record, 'not looked at');
     expect(listContainers(ctx)).toEqual([first, second]);
-    rmSync(containerFiles(ctx.layout, second.id).record);
+    renameSync(
+      containerFiles(ctx.layout, second.id).dir,
+      containerFiles(ctx.layout, `${second.id}.gone`).dir,
+    );
     expect(listContainers(ctx)).toEqual([first]);
+    removeLeftovers(ctx);
+    expect(readdirSync(containersDir(ctx.layout))).toEqual([first.id]);
   });
 
   test('gets what it lacks, once', () => {
