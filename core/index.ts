@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorMap } from 'node:util';
 import { ComposeError, InternalError } from '../src/errors.ts';
+import { Turns } from './turns.ts';
 
 /** The version of the ABI (tscore.h) that this file binds. */
 export const ABI_VERSION = 4;
@@ -190,6 +191,8 @@ interface NativeLibrary {
 
 const ERROR_SIZE = 4 + 64 + 512;
 const REPLY_SIZE = 32 * 1024;
+/** koffi refuses the 257th call under way. */
+const CALLS_MAX = 128;
 const NOTICE_LOST = constants.errno.EIO;
 const { O_RDONLY } = fileConstants;
 
@@ -341,21 +344,6 @@ function call(native: Native, name: CoreFunction, ...args: unknown[]): number {
   return result;
 }
 
-/** koffi refuses the 257th call under way: from some number on they wait for their turn. */
-class Turns {
-  readonly #waiting: (() => void)[] = [];
-  #free = 128;
-
-  async take(): Promise<void> {
-    if (this.#free-- <= 0) await new Promise<void>((resume) => this.#waiting.push(resume));
-  }
-
-  pass(): void {
-    this.#free++;
-    this.#waiting.shift()?.();
-  }
-}
-
 async function callAsync(native: Native, name: CoreFunction, ...args: unknown[]): Promise<void> {
   const error = new Uint8Array(ERROR_SIZE);
   const result = await inThread(native, name, [...args, error]);
@@ -467,7 +455,7 @@ function lazyLibrary(): Native {
     shim ??= readOnlyFile(native, path);
     return shim;
   };
-  const native = Object.assign(find, { turns: new Turns(), protectedFile });
+  const native = Object.assign(find, { turns: new Turns(CALLS_MAX), protectedFile });
   return native;
 }
 

@@ -20,6 +20,8 @@ export interface Opened {
   /** Its published ports; their sockets are the shim's by now. */
   readonly bound: readonly BoundPort[];
   readonly joined: readonly Joined[];
+  /** Ends the connection to the shim. */
+  close(): void;
 }
 
 const HARMLESS: ReadonlySet<Action['kind']> = new Set<Action['kind']>([
@@ -44,9 +46,13 @@ export function openedAhead({ actions }: Plan): ReadonlySet<string> {
   return names;
 }
 
+/** So many, at most, wait for their start: they must not keep others from theirs. */
+const AHEAD_MAX = 64;
+
 /** Opens a container that was just made, where nothing speaks against it; a failure is told when it is started. */
 export function openAhead(session: Session, record: ContainerRecord, signal: AbortSignal): void {
-  if (!session.ahead.has(record.name) || !mayOpenAhead(session, record)) return;
+  if (session.opened.size >= AHEAD_MAX || !session.ahead.has(record.name)) return;
+  if (!mayOpenAhead(session, record)) return;
   const opening = openContainer(session, record, signal);
   opening.catch(() => undefined);
   session.opened.set(record.id, opening);
@@ -75,14 +81,14 @@ export async function takeOpened(
 export async function closeOpened({ opened }: Session): Promise<void> {
   const left = [...opened.values()];
   opened.clear();
-  await Promise.allSettled(left.map(async (opening) => abandon((await opening).shim)));
+  await Promise.allSettled(left.map(async (opening) => abandon(await opening)));
 }
 
-async function abandon(shim: Launch): Promise<void> {
+async function abandon({ shim, close }: Opened): Promise<void> {
   try {
     await shim.control.stop();
   } finally {
-    shim.close();
+    close();
   }
 }
 
@@ -94,11 +100,43 @@ async function openContainer(
   const { ctx } = session;
   holdPorts(session, portOwner(session, record));
   const bound = takePorts(session, record.name);
-  let network: number | undefined;
   try {
     const endpoints = await Promise.all(
       record.networks.map((endpoint) => endpointOf(session, record, endpoint)),
     );
+    await session.turns.take();
+    const close = () => session.turns.pass();
+    const opened = await openAt(session, record, { endpoints, bound, signal }).catch((error: unknown) => {
+      close();
+      throw error;
+    });
+    return {
+      ...opened,
+      bound,
+      close() {
+        opened.shim.close();
+        close();
+      },
+    };
+  } finally {
+    closePorts(ctx, bound);
+  }
+}
+
+interface Places {
+  readonly endpoints: readonly Endpoint[];
+  readonly bound: readonly BoundPort[];
+  readonly signal: AbortSignal;
+}
+
+async function openAt(
+  session: Session,
+  record: ContainerRecord,
+  { endpoints, bound, signal }: Places,
+): Promise<Pick<Opened, 'shim' | 'joined'>> {
+  const { ctx } = session;
+  let network: number | undefined;
+  try {
     const target = portTarget(endpoints);
     const relays = bound.map(({ protocol, fd, containerPort }) => {
       return { protocol, fd, address: target.ipv4 ?? target.ipv6 ?? '127.0.0.1', port: containerPort };
@@ -114,13 +152,12 @@ async function openContainer(
       const netns = network === undefined ? shim.netnsPath : `/proc/self/fd/${network}`;
       const ports = mappingsOf(bound);
       const joined = hasOwnNetwork(record) ? await joinNetworks(ctx, netns, { endpoints, ports }) : [];
-      return { shim, bound, joined };
+      return { shim, joined };
     } catch (error) {
       throw await takenBack(session, record, { shim, error, state: 'creating', signal });
     }
   } finally {
     if (network !== undefined) ctx.core.close(network);
-    closePorts(ctx, bound);
   }
 }
 

@@ -1,5 +1,6 @@
 // One command at work: what its actions share.
 import { mkdirSync } from 'node:fs';
+import { Turns } from '../../core/turns.ts';
 import type { Project } from '../compose/project.ts';
 import { inspectMachine, type Machine } from '../containers/machine.ts';
 import type { ContainerRecord } from '../containers/record.ts';
@@ -54,6 +55,9 @@ export interface SessionOptions {
   readonly beforeEachStart?: BeforeStart | undefined;
 }
 
+/** A process may have 1,024 descriptors, where nobody has allowed more; a start takes four. */
+const STARTS_MAX = 128;
+
 export class Session {
   readonly ctx: Context;
   readonly project: Project;
@@ -69,6 +73,8 @@ export class Session {
   readonly ports = new Map<string, Map<number, BoundPort>>();
   /** Names of containers that may be opened ahead of their start. */
   ahead: ReadonlySet<string> = new Set();
+  /** For what a container takes of this process's descriptors while it is opened and started. */
+  readonly turns = new Turns(STARTS_MAX);
   /** What was opened ahead, by container id. */
   readonly opened = new Map<string, Promise<Opened>>();
   /** Ids of networks that are made anew, by name. */

@@ -43,7 +43,8 @@ export async function launch(
   record: ContainerRecord,
   { signal, beforeStart }: LaunchWish,
 ): Promise<void> {
-  const { shim, bound, joined } = await takeOpened(session, record, signal);
+  const opened = await takeOpened(session, record, signal);
+  const { shim, bound, joined } = opened;
   try {
     shim.proceed();
     warnOfServers(session, record, joined);
@@ -57,7 +58,7 @@ export async function launch(
   } catch (error) {
     throw await takenBack(session, record, { shim, error, state: 'created', signal });
   } finally {
-    shim.close();
+    opened.close();
   }
 }
 
