@@ -109,6 +109,7 @@ export function shortId(id: string): string {
  * interrupted call leaves is not listed, and is removed by `removeLeftovers`.
  */
 export function createContainer(ctx: Context, wanted: CreateInput): Created {
+  checkName(wanted.name);
   checkRuntime(wanted);
   const cdi = withCdi(wanted.service, wanted.project.loaded?.readYaml ?? JSON.parse);
   const input = { ...wanted, service: cdi.service, mounts: [...wanted.mounts, ...cdi.mounts], cdi };
@@ -299,6 +300,14 @@ function networkOwner(ctx: Context, id: string): ContainerRecord | undefined {
   const record = readRecord(containerFiles(ctx.layout, id).record, decodeContainerRecord);
   const lender = record?.joins.network;
   return lender === undefined ? record : networkOwner(ctx, lender);
+}
+
+/** As Docker has it: names go into tables whose lines and words they must not end. */
+function checkName(name: string): void {
+  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) return;
+  throw new ComposeError('invalid-value', `${JSON.stringify(name)} is no name of a container`, {
+    hint: 'two or more letters, digits, "_", "." or "-", with a letter or digit first',
+  });
 }
 
 function etcBinds(files: ContainerFiles, { read_only: readOnly = false }: Service): BindMount[] {

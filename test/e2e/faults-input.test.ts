@@ -138,6 +138,14 @@ describe.skipIf(!isRoot)(needing('what is missing on the machine', { root: isRoo
     expect((await stack.ps()).map(({ State }) => State)).toEqual(['running', 'running']);
   });
 
+  it.each(['a b', 'a\nb', '-a', 'a', ''])('a container that cannot be called %j', async (name) => {
+    await using stack = new Stack({ compose: `services:\n  good: { ${SLEEP} }\n` });
+    const { code, stderr } = await stack.run('run', '--rm', '--name', name, 'good', 'true');
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${JSON.stringify(name)} is no name of a container`);
+    expect(await stack.ps()).toEqual([]);
+  });
+
   it('an image that would have to be built: nothing at all is made', async () => {
     await using stack = new Stack({
       compose: `services:\n  bad:\n    build: .\n  good: { ${SLEEP}, volumes: ["data:/data"] }\nvolumes: { data: {} }\n`,
