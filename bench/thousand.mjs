@@ -28,8 +28,10 @@ const { values: option } = parseArgs({
   },
 });
 const FIRST = 10;
-/** After this time the shims have read the names of all, and forgotten them again. */
+/** After this time the shims have read the names of all. */
 const SETTLING_MS = 9000;
+/** One more, and `ps`, so often in each step: the median counts. */
+const TIMES = 3;
 const count = Number(option.count);
 const scratch = mkdtempSync(join(tmpdir(), 'tscompose-thousand-'));
 const env = { ...process.env, TSCOMPOSE_STATE_DIR: join(scratch, 'state') };
@@ -101,22 +103,34 @@ const format = (value) => value.toFixed(1).padStart(9);
 const row = (...cells) =>
   console.log(cells.map((cell) => (typeof cell === 'number' ? format(cell) : cell.padStart(9))).join(' '));
 
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+function up(scale) {
+  return tscompose('up', '-d', '--scale', `app=${scale}`).ms;
+}
+
+function ps(expected) {
+  const { ms, stdout } = tscompose('ps', '-q');
+  const listed = stdout.trim().split('\n').length;
+  if (listed !== expected) throw new Error(`${listed} of ${expected} containers are listed`);
+  return ms;
+}
+
 async function grow() {
   const figures = [];
   row('running', 'batch/1', 'one more', 'ps', 'PSS KiB', 'shims ms');
   for (let there = 0; there < count; ) {
-    const wanted = there === 0 ? FIRST : Math.min(count - 1, there + Number(option.step));
-    const batch = tscompose('up', '-d', '--scale', `app=${wanted}`).ms / (wanted - there);
-    const single = tscompose('up', '-d', '--scale', `app=${wanted + 1}`).ms;
-    there = wanted + 1;
-    const { ms, stdout } = tscompose('ps', '-q');
-    const listed = stdout.trim().split('\n').length;
-    if (listed !== there) throw new Error(`${listed} of ${there} containers are listed`);
+    const wanted = there === 0 ? FIRST : Math.min(count - TIMES, there + Number(option.step));
+    const batch = up(wanted) / (wanted - there);
+    const turns = Array.from({ length: TIMES }, (_, turn) => turn + 1);
+    const single = median(turns.map((turn) => up(wanted + turn)));
+    there = wanted + TIMES;
+    const listing = median(turns.map(() => ps(there)));
     if (there === count) await setTimeout(SETTLING_MS);
     const pids = shims();
     const pss = pids.reduce((sum, pid) => sum + kib(pid), 0) / pids.length;
-    figures.push({ there, batch, single });
-    row(String(there), batch, single, ms, pss, processorMs(pids));
+    figures.push({ batch, single, listing, pss });
+    row(String(there), batch, single, listing, pss, processorMs(pids));
   }
   return figures;
 }
@@ -124,10 +138,11 @@ async function grow() {
 try {
   prepare();
   const figures = await grow();
-  const later = figures.slice(1);
-  const ratio = (key) => later.at(-1)[key] / later[0][key];
+  const ratio = (key, from) => (figures.at(-1)[key] / figures[from][key]).toFixed(2);
+  const most = Math.max(...figures.map(({ pss }) => pss));
+  // The first batch is of ten, and mostly the start of Node.
   console.log(
-    `batch of step: last / first ${ratio('batch').toFixed(2)}; one more: last / first ${ratio('single').toFixed(2)}`,
+    `last / first: ${ratio('batch', 1)} a batch, ${ratio('single', 0)} one more, ${ratio('listing', 0)} ps; at most ${most.toFixed(0)} KiB of PSS`,
   );
 } finally {
   const { ms } = tscompose('down', '-t', '1');
