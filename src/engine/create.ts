@@ -17,7 +17,7 @@ import type { ActionOf } from '../plan/plan.ts';
 import { formatDependsOn } from '../plan/recall.ts';
 import { networkOrder } from '../plan/references.ts';
 import { networkFiles } from '../state/layout.ts';
-import { anonymousVolumeName, ensureVolume, mountSourceOf } from '../volumes/volume.ts';
+import { anonymousVolumeName, ensureVolume, mountSourceOf, removeVolume } from '../volumes/volume.ts';
 import { containerLabels, LABEL } from './labels.ts';
 import { oneoffService } from './oneoff.ts';
 import type { Session } from './session.ts';
@@ -88,29 +88,36 @@ async function assembleKept(session: Session, wish: Assembly): Promise<Container
     replaces: wish.replaces,
     version: session.version,
   });
-  const { record, warnings } = createContainer(ctx, {
-    project,
-    serviceName,
-    service: withEndpointSysctls(session, wish, endpoints),
-    id,
-    name,
-    number,
-    oneoff: slug !== undefined,
-    autoRemove: wish.autoRemove,
-    configHash,
-    labels,
-    dependsOn: formatDependsOn(service.depends_on),
-    image: { name: imageName, id: image.id, config: image.config },
-    snapshot: session.snapshot(image),
-    networkMode: networkModeOf(service, joins),
-    endpoints,
-    nameTables: endpoints.map((endpoint) => networkFiles(ctx.layout, endpoint.id).names),
-    links: linksOf(service, name),
-    joins,
-    mounts: await mountsOf(session, image, wish),
-    hostGateways: hostGatewaysOf(session, endpoints),
-    ...(wish.attached && service.stdin_open ? { standardInput: 'once' as const } : {}),
-    machine: session.machine,
+  const made: string[] = [];
+  const create = async () =>
+    createContainer(ctx, {
+      project,
+      serviceName,
+      service: withEndpointSysctls(session, wish, endpoints),
+      id,
+      name,
+      number,
+      oneoff: slug !== undefined,
+      autoRemove: wish.autoRemove,
+      configHash,
+      labels,
+      dependsOn: formatDependsOn(service.depends_on),
+      image: { name: imageName, id: image.id, config: image.config },
+      snapshot: session.snapshot(image),
+      networkMode: networkModeOf(service, joins),
+      endpoints,
+      nameTables: endpoints.map((endpoint) => networkFiles(ctx.layout, endpoint.id).names),
+      links: linksOf(service, name),
+      joins,
+      mounts: await mountsOf(session, image, wish, made),
+      hostGateways: hostGatewaysOf(session, endpoints),
+      ...(wish.attached && service.stdin_open ? { standardInput: 'once' as const } : {}),
+      machine: session.machine,
+    });
+  const { record, warnings } = await create().catch(async (error: unknown) => {
+    // Nobody else knows of them.
+    for (const volume of made) await removeVolume(ctx, volume);
+    throw error;
   });
   session.warn(serviceName, warnings);
   world.add(record);
@@ -235,7 +242,13 @@ function lender(session: Session, isService: boolean, target: string, path: stri
   throw new ComposeError('container-not-found', `${what} to share with`, { path });
 }
 
-async function mountsOf(session: Session, image: Image, wish: Assembly): Promise<readonly ResolvedMount[]> {
+/** `made` gets the names of the volumes that are made on the way. */
+async function mountsOf(
+  session: Session,
+  image: Image,
+  wish: Assembly,
+  made: string[],
+): Promise<readonly ResolvedMount[]> {
   const { ctx, project, world } = session;
   const { service, serviceName, inherits } = wish;
   const imageVolumes = Object.keys(image.config.Volumes ?? {});
@@ -245,7 +258,7 @@ async function mountsOf(session: Session, image: Image, wish: Assembly): Promise
   for (const mount of service.volumes ?? []) lent.delete(mount.target);
   for (const { key, target } of volumesWanted(service, imageVolumes)) {
     if (key === undefined && !lent.has(target))
-      anonymous.set(target, anonymousVolume(session, target, inherits));
+      anonymous.set(target, anonymousVolume(session, target, inherits, made));
   }
   const images = await mountedImages(session, service);
   const resolved = resolveMounts(service, {
@@ -280,7 +293,12 @@ function boundHere(path: string): ResolvedMount {
 }
 
 // Anonymous volumes go from a container to the one that replaces it.
-function anonymousVolume(session: Session, target: string, old: ContainerRecord | undefined): string {
+function anonymousVolume(
+  session: Session,
+  target: string,
+  old: ContainerRecord | undefined,
+  made: string[],
+): string {
   const before = old?.mounts.find((mount) => mount.target === target && mount.type === 'volume')?.name;
   if (before !== undefined && old?.anonymousVolumes.includes(before)) return before;
   const name = anonymousVolumeName();
@@ -292,6 +310,7 @@ function anonymousVolume(session: Session, target: string, old: ContainerRecord 
     anonymous: true,
   };
   session.world.setVolume(ensureVolume(session.ctx, wanted));
+  made.push(name);
   return name;
 }
 

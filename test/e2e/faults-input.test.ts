@@ -146,6 +146,16 @@ describe.skipIf(!isRoot)(needing('what is missing on the machine', { root: isRoo
     expect(await stack.ps()).toEqual([]);
   });
 
+  it('a container that cannot be made leaves no anonymous volume', async () => {
+    await using stack = new Stack({
+      compose: `services:\n  bad: { ${SLEEP}, network_mode: none, volumes: [/one, /two, /proc/three] }\n`,
+    });
+    const { code, stderr } = await stack.run('up', '-d');
+    expect(code).toBe(1);
+    expect(stderr).toContain('nothing can be mounted on "/proc/three"');
+    expect(made(stack)).toEqual([]);
+  });
+
   it('an image that would have to be built: nothing at all is made', async () => {
     await using stack = new Stack({
       compose: `services:\n  bad:\n    build: .\n  good: { ${SLEEP}, volumes: ["data:/data"] }\nvolumes: { data: {} }\n`,
