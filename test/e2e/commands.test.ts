@@ -92,8 +92,9 @@ describe.skipIf(!isRoot)(needing('exec', { root: isRoot }), () => {
 describe.skipIf(!isRoot)(needing('logs', { root: isRoot }), () => {
   let stack: Stack;
   beforeAll(async () => {
+    // Two pipes have no order between them but by time.
     const say = (name: string) =>
-      `image: host, command: ["sh", "-c", "for i in 1 2 3; do echo ${name} $$i; done; echo ${name} wrong >&2; exec sleep infinity"], init: true`;
+      `image: host, command: ["sh", "-c", "for i in 1 2 3; do echo ${name} $$i; done; sleep 1; echo ${name} wrong >&2; exec sleep infinity"], init: true`;
     stack = new Stack({ compose: `services:\n  a: { ${say('a')}, scale: 2 }\n  b: { ${say('b')} }\n` });
     await stack.ok('up', '-d');
     await eventually(async () => expect((await stack.run('logs')).stderr.match(/wrong/g)).toHaveLength(3));
