@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { type ImageSet, imageSetNeeds, openImageSet } from '../support/image-set.ts';
 import { freePort, needing } from '../support/machine.ts';
 import { ROOT, Stack } from '../support/stack.ts';
@@ -37,7 +38,9 @@ describe.skipIf(Object.values(imageSetNeeds).includes(false))(needing('real imag
       ['db', 'healthy'],
       ['proxy', ''],
     ]);
-    expect(await notes('buy milk')).toMatchObject({ notes: ['buy milk'], from: 'database' });
+    // The proxy runs, and is about to listen.
+    const stored = { notes: ['buy milk'], from: 'database' };
+    await eventually(async () => expect(await notes('buy milk')).toMatchObject(stored));
     const answers = [await notes(), await notes(), await notes(), await notes()];
     expect(new Set(answers.map(({ from }) => from))).toEqual(new Set(['cache']));
     expect(new Set(answers.map(({ by }) => by)).size).toBe(2);
@@ -46,7 +49,7 @@ describe.skipIf(Object.values(imageSetNeeds).includes(false))(needing('real imag
     await stack.ok('down', '-t', '5');
     images.stop();
     await stack.ok('--offline', 'up', '-d', '--wait', '--frozen');
-    expect(await notes()).toMatchObject({ notes: ['buy milk'], from: 'database' });
+    await eventually(async () => expect(await notes()).toMatchObject(stored));
   }, 120_000);
 });
 
