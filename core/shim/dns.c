@@ -57,7 +57,6 @@ static bool parse_server(const char *text, union tsc_dns_server *ret) {
 void tsc_dns_open_upstream(struct tsc_shim *shim) {
     if (!tsc_program_find(&shim->program, TSC_STEP_DNS, NULL))
         return;
-    shim->host_network = tsc_fd_open("/proc/self/ns/net", O_RDONLY, 0);
     shim->upstream[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     shim->upstream[1] = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }

@@ -139,7 +139,9 @@ int tsc_prepare_namespaces(struct tsc_shim *shim, struct tsc_error *reterr) {
         error = make_user_namespace(shim, network, reterr);
     else if (network && (error = take_network(shim)) < 0)
         return tsc_fail(reterr, error, name, "net");
+    if (error < 0)
+        return error;
     namespaces->own_network = namespaces->own_network || network;
     namespaces->made_network = network;
-    return error;
+    return 0;
 }

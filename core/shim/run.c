@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -65,6 +66,7 @@ static void raise_descriptors(struct tsc_shim *shim) {
 
 /* In the host's network, for as long as the shim is there. */
 static void open_host_sockets(struct tsc_shim *shim) {
+    shim->host_network = tsc_fd_open("/proc/self/ns/net", O_RDONLY, 0);
     shim->netfilter = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 12 /* NETLINK_NETFILTER */);
     tsc_dns_open_upstream(shim);
 }
@@ -95,6 +97,14 @@ static int begin(struct tsc_shim *shim, struct tsc_error *reterr) {
         return error;
     tsc_supervise_report(shim);
     return shim->options->hold ? 0 : tsc_supervise(shim, TSC_EVENT_LAUNCH, NULL);
+}
+
+/* In the host's network the interfaces are other people's, whatever went wrong. */
+static bool has_left(int host_network) {
+    struct stat host;
+    struct stat here;
+    return fstat(host_network, &host) == 0 && stat("/proc/self/ns/net", &here) == 0 &&
+           host.st_ino != here.st_ino;
 }
 
 static void relieved(void *data) {
@@ -133,9 +143,10 @@ int tsc_run(const struct tsc_run_options *options, struct tsc_error *reterr) {
     if (begin(&shim, &shim.status.error) < 0)
         tsc_supervise(&shim, TSC_EVENT_FAILED, NULL);
     error = tsc_loop_run(&shim.loop);
+    bool apart = shim.namespaces.made_network && has_left(shim.host_network);
     /* Who waits for the end sees it; sockets of our own would count as connections. */
     tsc_sys_close_range(STDERR_FILENO + 1, UINT_MAX, 0);
-    if (shim.namespaces.made_network)
+    if (apart)
         tsc_links_remove();
     return error;
 }

@@ -127,7 +127,7 @@ struct tsc_shim {
     int64_t descriptors; /* soft RLIMIT_NOFILE that the container gets, 0: as it is */
     int netfilter;
     struct tsc_text netfilter_batches;
-    int host_network; /* descriptor of the host's network namespace, for DNS */
+    int host_network; /* descriptor of the host's network namespace */
     int upstream[2];  /* datagram sockets of the host's network namespace for DNS: IPv4, IPv6 */
     /* the first process */
     struct tsc_process process;

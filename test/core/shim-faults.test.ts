@@ -1,4 +1,5 @@
 // Every step is made to fail once: the error names it, and nothing is left behind.
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -11,9 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { STEPS, type Step, step } from '../../src/containers/steps.ts';
+import { encodeLaunch, STEPS, type Step, step } from '../../src/containers/steps.ts';
 import { isRoot } from '../support/machine.ts';
-import { Container, NEW, PRIVATE } from './support/container.ts';
+import { Container, NEW, PRIVATE, shimPath } from './support/container.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tscompose-shim-faults-'));
 const isV1 = existsSync('/sys/fs/cgroup/freezer/cgroup.procs');
@@ -119,6 +120,34 @@ describe.skipIf(!isRoot)('a step that fails (needs root)', () => {
       await container.remove();
     }
   });
+
+  it.each(['UID_MAP', 'GID_MAP'] as const)(
+    '%s leaves the interfaces of the network that it could not leave',
+    (name) => {
+      const directory = mkdtempSync(join(scratch, 'run-'));
+      const program = [
+        step('NAMESPACES', PRIVATE | NEW.user),
+        step('UID_MAP', '0 100000 65536'),
+        step('GID_MAP', '0 100000 65536'),
+        step('EXEC', 'true'),
+      ];
+      writeFileSync(join(directory, 'launch'), encodeLaunch(program));
+      // Somebody listens here: at the end of a container that would be a reason to remove what it has.
+      const script = `busybox ip link add name cable type bridge && busybox ip link set lo up || exit 1
+      busybox httpd -f -p 127.0.0.1:9 & server=$!
+      until grep -q ':0009 ' /proc/self/net/tcp; do sleep 0.02; done
+      "$SHIM" run --program "$DIR/launch" --run-dir "$DIR" --id x
+      kill $server; busybox ip link show cable`;
+      const { stdout } = spawnSync('unshare', ['--net', 'sh', '-c', script], {
+        encoding: 'utf8',
+        env: { ...process.env, SHIM: shimPath, DIR: directory, TSCOMPOSE_FAIL_STEP: `${STEPS[name].op}:117` },
+      });
+      expect(JSON.parse(readFileSync(join(directory, 'status'), 'utf8'))).toMatchObject({
+        error: { step: name, errno: 117 },
+      });
+      expect(stdout).toContain('cable');
+    },
+  );
 
   it('each of these steps is in the program', () => {
     const there = new Set([...prepare, ...mounts, ...settings, label].map((one) => one.name));
