@@ -119,14 +119,18 @@ int tsc_file_read(int directory, const char *path, size_t limit, uint8_t **ret_b
     return tsc_fd_read_all(fd, limit, ret_bytes, ret_size);
 }
 
-int tsc_file_write(int directory, const char *path, const char *text) {
-    tsc_auto_fd int fd = tsc_fd_openat(directory, path, O_WRONLY, 0);
-    if (fd < 0)
-        return fd;
+int tsc_fd_write_text(int fd, const char *text) {
     ssize_t count = tsc_fd_write(fd, text, strlen(text));
     if (count < 0)
         return (int)count;
     return (size_t)count == strlen(text) ? 0 : -EIO;
+}
+
+int tsc_file_write(int directory, const char *path, const char *text) {
+    tsc_auto_fd int fd = tsc_fd_openat(directory, path, O_WRONLY, 0);
+    if (fd < 0)
+        return fd;
+    return tsc_fd_write_text(fd, text);
 }
 
 int tsc_file_replace(int directory, const char *path, mode_t mode, const void *bytes, size_t size) {

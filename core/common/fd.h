@@ -25,7 +25,9 @@ int tsc_fd_write_full(int fd, const void *buffer, size_t size);
 /* A whole file as malloc()ed bytes with a NUL behind them; -EFBIG when it has more than `limit` bytes. */
 int tsc_fd_read_all(int fd, size_t limit, uint8_t **ret_bytes, size_t *ret_size);
 int tsc_file_read(int directory, const char *path, size_t limit, uint8_t **ret_bytes, size_t *ret_size);
-/* Writes a text into an existing file in one write(2), as proc, sysfs and cgroup files want it. */
+/* Writes a text in one write(2), as proc, sysfs and cgroup files want it: all of it, or -errno. */
+int tsc_fd_write_text(int fd, const char *text);
+/* The same into an existing file. */
 int tsc_file_write(int directory, const char *path, const char *text);
 /* Replaces a file by a temporary one and rename(2). */
 int tsc_file_replace(int directory, const char *path, mode_t mode, const void *bytes, size_t size);

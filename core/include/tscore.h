@@ -73,9 +73,9 @@ TSC_API int tsc_listen(int32_t protocol, const char *address, int32_t port, int3
 
 /* --- files --- */
 
-/* Makes what was written to the file system of `path` durable. */
 /* Asks the file system to place the subdirectories of a directory far from each other, as chattr +T does. */
 TSC_API int tsc_spread_directory(const char *path, struct tsc_error *reterr);
+/* Makes what was written to the file system of `path` durable. */
 TSC_API int tsc_sync_filesystem(const char *path, struct tsc_error *reterr);
 /* Removes a tree without following symbolic links or leaving its file system; a missing one is fine. */
 TSC_API int tsc_remove_tree(const char *path, struct tsc_error *reterr);

@@ -2,12 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "fd.h"
+#include "loopback.h"
 
 #ifndef NETLINK_CAP_ACK
 #define NETLINK_CAP_ACK 10
@@ -94,12 +93,6 @@ static int open_socket_in(const char *netns, int protocol) {
     return r;
 }
 
-static int bring_up_loopback(void) {
-    tsc_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
-}
-
 /* The thread is away for this one call only, as above. */
 static int make_namespace(void) {
     tsc_auto_fd int home = tsc_fd_open("/proc/thread-self/ns/net", O_RDONLY, 0);
@@ -110,7 +103,7 @@ static int make_namespace(void) {
     if (unshare(CLONE_NEWNET) < 0)
         return -errno;
     tsc_auto_fd int made = tsc_fd_open("/proc/thread-self/ns/net", O_RDONLY, 0);
-    r = made < 0 ? made : bring_up_loopback();
+    r = made < 0 ? made : tsc_loopback_up();
     if (setns(home, CLONE_NEWNET) < 0)
         abort();
     return r < 0 ? r : tsc_take_fd(&made);

@@ -138,11 +138,8 @@ static int write_value(struct tsc_cgroups *cgroups, const struct tsc_step *step,
         cgroups->open_path = path;
         cgroups->open_file = fd;
     }
-    const char *value = tsc_step_text(step, 1);
-    ssize_t count = tsc_fd_write(cgroups->open_file, value, strlen(value));
-    if (count != (ssize_t)strlen(value))
-        return tsc_fail(reterr, count < 0 ? (int)count : -EIO, "", path);
-    return 0;
+    int error = tsc_fd_write_text(cgroups->open_file, tsc_step_text(step, 1));
+    return error < 0 ? tsc_fail(reterr, error, "", path) : 0;
 }
 
 /* v2 has no devices files: a program decides. It stays as long as the group. */

@@ -1,18 +1,16 @@
 /* The namespaces that belong to the shim: user and network, which outlive a restart of the container. */
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "fd.h"
+#include "loopback.h"
 #include "supervise.h"
 #include "syscalls.h"
 
@@ -21,15 +19,6 @@ static int find_slot(const struct tsc_run_options *options, const char *name) {
         if (strcmp(options->slots[i].name, name) == 0)
             return options->slots[i].fd;
     return -1;
-}
-
-static int bring_up_loopback(void) {
-    tsc_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {.ifr_name = "lo"};
-    if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-        return -errno;
-    request.ifr_flags |= IFF_UP;
-    return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }
 
 static int join_all(struct tsc_shim *shim, struct tsc_error *reterr) {
@@ -82,7 +71,7 @@ static int take_network(const struct tsc_shim *shim) {
     tsc_auto_fd int made = find_slot(shim->options, "own-network");
     if (made >= 0)
         return setns(made, CLONE_NEWNET) < 0 ? -errno : 0;
-    return unshare(CLONE_NEWNET) < 0 ? -errno : bring_up_loopback();
+    return unshare(CLONE_NEWNET) < 0 ? -errno : tsc_loopback_up();
 }
 
 /* The network namespace has to belong to the user namespace, so both are born together, in a process that only
@@ -99,7 +88,7 @@ static int adopt_namespaces(struct tsc_shim *shim, pid_t pid, bool network, stru
     tsc_auto_fd int net = network ? open_namespace(pid, "net") : -1;
     if (network && (net < 0 || setns(net, CLONE_NEWNET) < 0))
         return tsc_fail(reterr, net < 0 ? net : -errno, tsc_step_name(TSC_STEP_NAMESPACES), "net");
-    error = network ? bring_up_loopback() : 0;
+    error = network ? tsc_loopback_up() : 0;
     if (error < 0)
         return tsc_fail(reterr, error, "bring up", "lo");
     shim->namespaces.user = tsc_take_fd(&user);

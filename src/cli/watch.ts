@@ -1,6 +1,7 @@
 // What happens to containers, as it happens: told by their shims, and by the directories they live in.
 import { type FSWatcher, mkdirSync, watch } from 'node:fs';
-import { connect, listContainers, readContainer } from '../containers/container.ts';
+import { connect } from '../containers/container.ts';
+import { listContainers, readContainer } from '../containers/listing.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { isAlive, readStatus, type Status } from '../containers/status.ts';
 import type { Context } from '../state/context.ts';

@@ -23,7 +23,6 @@ import { shimEnvironment } from './shim-environment.ts';
 import { readStatus, type State, type Status } from './status.ts';
 
 export { type Control, connect } from './control.ts';
-export { listContainers, readContainer, removeLeftovers } from './listing.ts';
 export { dockerState, isAlive, readStatus } from './status.ts';
 
 /** A host port that the shim relays from: a bound socket, and where it leads in the container's network. */

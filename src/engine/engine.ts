@@ -1,7 +1,7 @@
 // The engine: one command at a time for each project, and what others may ask of it.
 import { randomBytes } from 'node:crypto';
 import type { Project } from '../compose/project.ts';
-import { removeLeftovers } from '../containers/container.ts';
+import { removeLeftovers } from '../containers/listing.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import type { Goal, RunGoal } from '../plan/goal.ts';
 import type { Plan } from '../plan/plan.ts';

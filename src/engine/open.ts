@@ -105,19 +105,12 @@ async function openContainer(
       record.networks.map((endpoint) => endpointOf(session, record, endpoint)),
     );
     await session.turns.take();
-    const close = () => session.turns.pass();
-    const opened = await openAt(session, record, { endpoints, bound, signal }).catch((error: unknown) => {
-      close();
+    try {
+      return await openAt(session, record, { endpoints, bound, signal });
+    } catch (error) {
+      session.turns.pass();
       throw error;
-    });
-    return {
-      ...opened,
-      bound,
-      close() {
-        opened.shim.close();
-        close();
-      },
-    };
+    }
   } finally {
     closePorts(ctx, bound);
   }
@@ -129,11 +122,12 @@ interface Places {
   readonly signal: AbortSignal;
 }
 
+/** In the turn of the container, which `close` passes on. */
 async function openAt(
   session: Session,
   record: ContainerRecord,
   { endpoints, bound, signal }: Places,
-): Promise<Pick<Opened, 'shim' | 'joined'>> {
+): Promise<Opened> {
   const { ctx } = session;
   let network: number | undefined;
   try {
@@ -152,7 +146,11 @@ async function openAt(
       const netns = network === undefined ? shim.netnsPath : `/proc/self/fd/${network}`;
       const ports = mappingsOf(bound);
       const joined = hasOwnNetwork(record) ? await joinNetworks(ctx, netns, { endpoints, ports }) : [];
-      return { shim, joined };
+      const close = () => {
+        shim.close();
+        session.turns.pass();
+      };
+      return { shim, bound, joined, close };
     } catch (error) {
       throw await takenBack(session, record, { shim, error, state: 'creating', signal });
     }

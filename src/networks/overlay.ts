@@ -134,9 +134,10 @@ function shareOf({ name }: Named, { machines, local }: Tunnel, entry: NetworkSub
 
 /** Connects the bridge of a network with the peers; what is there stays. */
 export function ensureTunnel(ctx: Context, network: NetworkRecord): void {
-  const tunnel = tunnelOf(network, ownAddresses(ctx));
   const name = tunnelName(network);
-  if (!tunnel || findLink(ctx, name)) return;
+  if (findLink(ctx, name)) return;
+  const tunnel = tunnelOf(network, ownAddresses(ctx));
+  if (!tunnel) return;
   const master = findLink(ctx, network.bridge)?.index;
   const parent =
     network.options.parent === undefined ? undefined : findLink(ctx, network.options.parent)?.index;

@@ -5,14 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCore } from '../../core/index.ts';
 import type { Project, Service } from '../../src/compose/project.ts';
-import {
-  type Launch,
-  launchContainer,
-  listContainers,
-  readStatus,
-  removeContainer,
-} from '../../src/containers/container.ts';
+import { type Launch, launchContainer, readStatus, removeContainer } from '../../src/containers/container.ts';
 import { type CreateInput, createContainer, newContainerId } from '../../src/containers/create.ts';
+import { listContainers } from '../../src/containers/listing.ts';
 import { readLogs } from '../../src/containers/logs.ts';
 import { inspectMachine, type Machine } from '../../src/containers/machine.ts';
 import type { ContainerRecord } from '../../src/containers/record.ts';

@@ -1,5 +1,5 @@
 // Containers that do not run, and networks and volumes that no container has.
-import { listContainers } from '../../../containers/container.ts';
+import { listContainers } from '../../../containers/listing.ts';
 import { isAlive, readStatus } from '../../../containers/status.ts';
 import { removeNetworks } from '../../../networks/network.ts';
 import { listNetworks } from '../../../networks/record.ts';

@@ -1,5 +1,5 @@
 // What takes disk space, one row a kind.
-import { listContainers } from '../../../containers/container.ts';
+import { listContainers } from '../../../containers/listing.ts';
 import { isAlive, readStatus } from '../../../containers/status.ts';
 import { imagesInUse } from '../../../engine/images-in-use.ts';
 import { diskUsage, treeBytes } from '../../../images/check.ts';
